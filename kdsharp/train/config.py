@@ -1,0 +1,79 @@
+"""What can be chosen about training, as frozen objects.
+
+`annotated_types` says the valid range of each number; whoever reads them from a file (here
+`pipeline.params`, through pydantic) checks it and refuses keys that are not listed.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Le
+
+__all__ = ["LoopConfig", "PatchesConfig", "StudentConfig", "TeacherConfig"]
+
+Positive = Annotated[int, Ge(1)]
+Kernel = Literal[1, 3, 5, 7, 9, 11]
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+STRICT: dict[str, Any] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class PatchesConfig:
+    """How pairs of patches are cut from photos."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    size: Annotated[int, Ge(16), Le(1024)] = 128
+    train: Positive = 1000
+    val: Positive = 48
+    min_detail: Annotated[float, Ge(0), Le(255)] = 3.0
+    tries: Annotated[int, Ge(1), Le(100)] = 4
+    workers: Annotated[int, Ge(0), Le(256)] = 0
+    seed: Seed = 1
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """The training loop of teacher and student alike."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    epochs: Positive = 10
+    batch_size: Positive = 16
+    lr: Annotated[float, Gt(0), Le(1)] = 1e-3
+    loss: Literal["mse", "l1", "charbonnier"] = "mse"
+    warmup_steps: Annotated[int, Ge(0)] = 30
+    ema: Annotated[float, Ge(0), Le(0.99999)] = 0.99
+    clip: Annotated[float, Gt(0)] = 1.0
+    checkpoint_minutes: Annotated[float, Ge(0)] = 1.0
+    processes: Annotated[int, Ge(1), Le(64)] = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seed: Seed = 1
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """The ResNet18 teacher."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    pretrained: bool = False
+    weights: str | None = None
+    weights_sha256: str = "f37072fd"
+    width: Annotated[int, Ge(8), Le(512)] = 48
+    body: Annotated[int, Ge(0), Le(64)] = 2
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """The three-conv student and what it learns from."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    channels: Annotated[int, Ge(4), Le(512)] = 32
+    kernels: tuple[Kernel, Kernel, Kernel] = (5, 3, 3)
+    color: Literal["luma", "rgb"] = "luma"
+    teacher_weight: Annotated[float, Ge(0)] = 1.0
+    truth_weight: Annotated[float, Ge(0)] = 0.0
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+    def __post_init__(self) -> None:
+        if self.teacher_weight + self.truth_weight <= 0:
+            raise ValueError("teacher_weight and truth_weight are both 0: nothing to learn from")

@@ -1,0 +1,1 @@
+"""The MLOps side of kdsharp: DVC stages, MLflow tracking, Prefect flows."""

@@ -1,0 +1,121 @@
+"""params.yaml as one frozen, typed object; unknown keys and wrong values are named."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from kdsharp.errors import UserError
+from kdsharp.train.config import PatchesConfig, StudentConfig, TeacherConfig
+from pipeline.paths import PARAMS
+
+__all__ = ["Params", "load_params"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Share = Annotated[float, Gt(0), Lt(0.5)]
+Count = Annotated[int, Ge(1)]
+
+
+class FolderParams(_Section):
+    """A folder tree of photos."""
+
+    path: str
+    val: Share
+    test: Share
+    at_least: Annotated[int, Ge(3)]
+
+
+class Div2kParams(_Section):
+    """DIV2K's own archives."""
+
+    mirror: str
+    zips: str | None
+    train: Annotated[int, Ge(1), Le(800)]
+    val: Annotated[int, Ge(1), Le(50)]
+    test: Annotated[int, Ge(1), Le(50)]
+
+
+class DataParams(_Section):
+    """Where photos come from."""
+
+    source: Literal["sample", "folder", "div2k"]
+    folder: FolderParams
+    div2k: Div2kParams
+    min_side: Annotated[int, Ge(16)]
+    duplicate_distance: Annotated[int, Ge(0), Le(16)]
+
+
+class DegradationParams(_Section):
+    """What turns high quality into low quality."""
+
+    name: Literal["bicubic"]
+    scale: Annotated[int, Ge(2), Le(4)]
+
+
+class ExportParams(_Section):
+    """The model folder that consumers read."""
+
+    name: str
+    tolerance: Annotated[float, Gt(0), Le(0.01)]
+
+
+class EvaluateParams(_Section):
+    """Baselines and pictures."""
+
+    unsharp_radius: Annotated[float, Gt(0), Le(10)]
+    unsharp_percent: Annotated[int, Ge(1), Le(500)]
+    panels: Annotated[int, Ge(0), Le(100)]
+
+
+class Params(_Section):
+    """The whole of params.yaml."""
+
+    data: DataParams
+    degradation: DegradationParams
+    patches: PatchesConfig
+    teacher: TeacherConfig
+    student: StudentConfig
+    export: ExportParams
+    evaluate: EvaluateParams
+
+    def digest(self) -> str:
+        """SHA-256 of the values, whatever the file's order, comments or spelling."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check `path`; a mistake raises `UserError` that names the key."""
+    try:
+        values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run from the root of the checkout") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no valid YAML: {error}") from None
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_explain(path, error)) from None
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    """One line: the first mistake with its key, and how many there are."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        what = "is no known key: check the spelling against docs/params.md"
+    elif first["type"] in {"missing", "missing_argument"}:
+        what = "is missing"
+    else:
+        what = f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
+    more = error.error_count() - 1
+    return f"{path}: {key} {what}" + (f" (and {more} more)" if more else "")

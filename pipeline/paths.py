@@ -1,0 +1,36 @@
+"""Where everything lies, relative to the root of the checkout (the working directory)."""
+
+import os
+from pathlib import Path
+
+__all__ = [
+    "CHECKPOINTS",
+    "CURVES",
+    "DOWNLOADS",
+    "EXPORT",
+    "MANIFEST",
+    "METRICS",
+    "MLRUNS",
+    "PARAMS",
+    "PATCHES",
+    "RAW",
+    "REPORTS",
+    "STUDENT",
+    "TEACHER",
+]
+
+PARAMS = Path("params.yaml")
+RAW = Path("data/raw")
+MANIFEST = RAW / "manifest.csv"
+PATCHES = Path("data/patches")
+TEACHER = Path("models/teacher.safetensors")
+STUDENT = Path("models/student.safetensors")
+EXPORT = Path("models/export")
+REPORTS = Path("reports")
+CURVES = REPORTS / "curves"
+METRICS = REPORTS / "metrics.json"
+MLRUNS = Path("mlruns")
+
+# DVC deletes a stage's outputs before it runs the stage, so what a resume needs lies elsewhere.
+CHECKPOINTS = Path(os.environ.get("KDSHARP_CHECKPOINTS", ".checkpoints"))
+DOWNLOADS = Path(os.environ.get("KDSHARP_DOWNLOADS", ".downloads"))

@@ -1,0 +1,41 @@
+"""What every stage module does around its own work."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from kdsharp.errors import TransientError, describe, exit_code, run
+from pipeline.params import Params, load_params
+
+__all__ = ["ERROR_FILE", "run_stage"]
+
+ERROR_FILE = "KDSHARP_ERROR_FILE"
+"""Names a file that receives a failed stage's error as JSON: DVC passes on no exit code."""
+
+
+def run_stage(main: Callable[[Params], None]) -> None:
+    """Run a stage with the checked params.yaml; exit with 0, or one line and 1 or 2."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+
+    def guarded() -> None:
+        try:
+            main(load_params())
+        except BaseException as error:
+            _report(error)
+            raise
+
+    sys.exit(run(guarded, program="pipeline"))
+
+
+def _report(error: BaseException) -> None:
+    path = os.environ.get(ERROR_FILE)
+    if path and not isinstance(error, SystemExit):
+        record = {
+            "message": describe(error),
+            "exit_code": exit_code(error),
+            "transient": isinstance(error, TransientError),
+        }
+        Path(path).write_text(json.dumps(record), encoding="utf-8")
