@@ -1,5 +1,19 @@
 """Sharpen pictures in real time on an ordinary CPU, with a tiny network."""
 
-__all__ = ["__version__"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kdsharp.sharpen import Sharpener
+
+__all__ = ["Sharpener", "__version__"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # `import kdsharp` stays cheap: numpy and Pillow load with the first Sharpener (PEP 562).
+    if name == "Sharpener":
+        from kdsharp.sharpen import Sharpener
+
+        return Sharpener
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

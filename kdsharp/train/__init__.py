@@ -1,8 +1,9 @@
 """The heavy wing: everything that needs torch."""
 
+from importlib.util import find_spec
+
 from kdsharp.errors import UserError
 
-try:
-    import torch  # noqa: F401
-except ModuleNotFoundError as error:
-    raise UserError('training needs torch: pip install "kdsharp[train]"') from error
+# Looked for, not imported: reading a training's parameters must not cost torch's start-up.
+if find_spec("torch") is None:
+    raise UserError('training needs torch: pip install "kdsharp[train]"')

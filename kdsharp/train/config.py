@@ -57,6 +57,7 @@ class TeacherConfig:
     pretrained: bool = False
     weights: str | None = None
     weights_sha256: str = "f37072fd"
+    depth: Literal[1, 2, 3, 4] = 3
     width: Annotated[int, Ge(8), Le(512)] = 48
     body: Annotated[int, Ge(0), Le(64)] = 2
     loop: LoopConfig = field(default_factory=LoopConfig)

@@ -1,0 +1,39 @@
+# The commands people type; each sets up .venv by itself first.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+SHELL := /bin/sh
+
+.PHONY: help run test test-integration lint format ui lock setup
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+
+run: setup ## Photos -> teacher -> student -> tables and pictures
+	@dvc repro
+	@python -m pipeline results
+
+test: setup ## Fast tests
+	@pytest -m 'not integration' -n 2
+
+test-integration: setup ## Tests with servers, kills and a browser
+	@pytest -m integration
+
+lint: setup ## ruff and mypy
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+format: setup ## Sort imports and format
+	@ruff check --fix .
+	@ruff format .
+
+ui: setup ## MLflow's pages in the browser
+	@python -m pipeline ui
+
+lock: setup ## Resolve the dependencies anew: names, versions and hashes, no addresses
+	@uv lock --upgrade
+	@uv export --quiet --frozen --all-extras --all-groups --no-emit-project --no-header --no-annotate -o requirements.lock
+
+setup:
+	@scripts/setup

@@ -1,0 +1,197 @@
+"""What a model folder says of itself: `card.json` beside the model file.
+
+Every key is described in docs/model-format.md.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kdsharp.errors import UserError
+from kdsharp.files import sha256_file, write_json
+
+__all__ = ["CARD", "FORMAT", "Card", "Tensor", "read_card", "write_card"]
+
+CARD = "card.json"
+"""The name of the card in a model folder."""
+
+FORMAT = 1
+"""The format that this version writes, and the newest it reads."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of the model: its name in the file and what it holds."""
+
+    name: str
+    channels: int
+    layout: str = "NCHW"
+    dtype: str = "float32"
+    range: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Card:
+    """The descriptor of a model that sharpens in place: output and input have the same size.
+
+    `receptive_radius` counts pixels at full size: an output pixel depends on inputs at most that
+    far away. Tiles must start at multiples of `grid` pixels.
+    """
+
+    format: int
+    name: str
+    file: str
+    sha256: str
+    degradation: str
+    scale: int
+    color: Literal["luma", "rgb"]
+    matrix: str | None
+    input: Tensor
+    output: Tensor
+    receptive_radius: int
+    grid: int
+    parameters: int
+    macs_per_pixel: float
+    lineage: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+
+def read_card(folder: Path) -> Card:
+    """The checked card of the model in `folder`; its file is there and has the noted SHA-256.
+
+    Raises `UserError`, one line with the file and the key, for anything else.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such model folder")
+    path = folder / CARD
+    if not path.is_file():
+        raise UserError(f"{folder}: is no model folder: it has no {CARD}")
+    card = _card(_Keys(path, _load(path)))
+    _check_file(folder / card.file, card.sha256)
+    return card
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write `card` into `folder` atomically; the same card gives the same bytes."""
+    write_json(Path(folder) / CARD, dataclasses.asdict(card))
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: is no valid JSON: {error}") from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _check_file(path: Path, sha256: str) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: the model file that the card names is missing")
+    if sha256_file(path) != sha256:
+        raise UserError(f"{path}: is damaged or not the model of this card: its SHA-256 differs")
+
+
+class _Keys:
+    """The keys of one JSON object, each read and checked once."""
+
+    def __init__(self, path: Path, value: Any, prefix: str = "") -> None:
+        self.path, self.prefix = path, prefix
+        if not isinstance(value, dict):
+            raise UserError(f"{path}: {prefix.rstrip('.') or 'the card'} must be an object")
+        self.left = dict(value)
+
+    def get(self, key: str, kind: str, valid: Callable[[Any], bool]) -> Any:
+        if key not in self.left:
+            raise UserError(f"{self.path}: {self.prefix}{key} is missing")
+        value = self.left.pop(key)
+        if not valid(value):
+            raise UserError(f"{self.path}: {self.prefix}{key} must be {kind}, not {value!r:.60}")
+        return value
+
+    def text(self, key: str) -> str:
+        return str(self.get(key, "a text", lambda v: isinstance(v, str) and v != ""))
+
+    def one_of(self, key: str, *choices: Any) -> Any:
+        kind = " or ".join("null" if choice is None else str(choice) for choice in choices)
+        return self.get(key, kind, lambda v: not isinstance(v, bool) and v in choices)
+
+    def whole(self, key: str, least: int) -> int:
+        return int(self.get(key, f"a whole number from {least}", lambda v: _int(v) and v >= least))
+
+    def object(self, key: str) -> dict[str, Any]:
+        return dict(self.get(key, "an object", lambda v: isinstance(v, dict)))
+
+    def done(self) -> None:
+        if self.left:
+            raise UserError(f"{self.path}: {self.prefix}{next(iter(self.left))} is an unknown key")
+
+
+def _card(keys: _Keys) -> Card:
+    version = keys.whole("format", 1)
+    if version > FORMAT:
+        raise UserError(f"{keys.path}: format {version} was made by a newer kdsharp: update it")
+    color = keys.one_of("color", "luma", "rgb")
+    channels = 1 if color == "luma" else 3
+    card = Card(
+        format=version,
+        name=keys.text("name"),
+        file=keys.get("file", "a plain file name", _plain_name),
+        sha256=keys.get("sha256", "64 hexadecimal digits", _digest),
+        degradation=keys.text("degradation"),
+        scale=keys.whole("scale", 1),
+        color=color,
+        matrix=keys.one_of("matrix", "bt601-full" if color == "luma" else None),
+        input=_tensor(_Keys(keys.path, keys.object("input"), "input."), channels),
+        output=_tensor(_Keys(keys.path, keys.object("output"), "output."), channels),
+        receptive_radius=keys.whole("receptive_radius", 0),
+        grid=keys.whole("grid", 1),
+        parameters=keys.whole("parameters", 0),
+        macs_per_pixel=float(keys.get("macs_per_pixel", "a number from 0", _count)),
+        lineage=keys.object("lineage"),
+        metrics=keys.object("metrics"),
+    )
+    keys.done()
+    return card
+
+
+def _tensor(keys: _Keys, channels: int) -> Tensor:
+    tensor = Tensor(
+        name=keys.text("name"),
+        channels=int(keys.one_of("channels", channels)),
+        layout=keys.one_of("layout", "NCHW"),
+        dtype=keys.one_of("dtype", "float32"),
+        range=_range(keys),
+    )
+    keys.done()
+    return tensor
+
+
+def _range(keys: _Keys) -> tuple[float, float]:
+    low, high = keys.one_of("range", [0, 1])
+    return float(low), float(high)
+
+
+def _int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+def _plain_name(value: Any) -> bool:
+    """A name inside the folder: a card from elsewhere must not reach other files."""
+    return (
+        isinstance(value, str) and value not in ("", ".", "..") and not set(value) & set("/\\\0:")
+    )

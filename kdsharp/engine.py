@@ -1,0 +1,181 @@
+"""Run an exported model on planes, whole or in tiles whose seams are exact."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kdsharp.card import Card, read_card
+from kdsharp.errors import UserError
+
+__all__ = ["ENGINES", "Engine", "Planes", "Tile", "load_engine", "run_tiled", "tiles"]
+
+Planes = npt.NDArray[np.float32]
+"""(N, C, H, W), values 0..1; C is 1 (luma) or 3 (RGB)."""
+
+Window = tuple[slice, slice]
+
+_INSTALL = {
+    "openvino": 'pip install "kdsharp[openvino]"',
+    "onnxruntime": "pip install onnxruntime",
+}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A loaded model; `run` may be called from several threads at once."""
+
+    name: str
+    card: Card
+    infer: Callable[[Planes], Planes]
+
+    def run(self, planes_NCHW: Planes) -> Planes:
+        """The sharpened planes, same shape, not clipped to 0..1.
+
+        N, H and W are any size from 1; C is the card's. Raises `ValueError` for other shapes.
+        """
+        channels = self.card.input.channels
+        shape = planes_NCHW.shape
+        if len(shape) != 4 or shape[1] != channels or 0 in shape:
+            raise ValueError(f"need planes (N, {channels}, H, W), not {shape}")
+        return self.infer(np.ascontiguousarray(planes_NCHW, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile: `read` this window of the input, take `keep` of the result, `write` it."""
+
+    read: Window
+    keep: Window
+    write: Window
+
+
+def load_engine(folder: Path, engine: str = "auto", threads: int | None = None) -> Engine:
+    """The model in `folder` on `engine`: `openvino`, `onnxruntime` or `auto`.
+
+    `auto` takes OpenVINO where it is installed. `threads` None leaves the number to the engine.
+    Raises `UserError` for an unknown or missing engine and for a folder or file that is no model.
+    """
+    if engine not in ("auto", *ENGINES):
+        raise UserError(f"engine {engine!r} is unknown: choose auto, {' or '.join(ENGINES)}")
+    if threads is not None and threads < 1:
+        raise UserError(f"threads must be 1 or more, not {threads}")
+    card = read_card(folder)
+    if engine == "auto":
+        engine = "openvino" if importlib.util.find_spec("openvino") else "onnxruntime"
+    path = Path(folder) / card.file
+    load = ENGINES[engine]
+    try:
+        loaded = Engine(engine, card, load(path, card, threads))
+        # 3x5: odd on both sides, so that the padding inside the graph is tried as well.
+        probe = loaded.run(np.zeros((1, card.input.channels, 3, 5), np.float32))
+    except ImportError as error:
+        raise UserError(f"engine {engine} is not installed: {_INSTALL[engine]}") from error
+    except Exception as error:  # each engine has its own family of errors
+        raise UserError(f"{path}: cannot be run by {engine}: {_first_line(error)}") from error
+    if probe.shape != (1, card.output.channels, 3, 5):
+        raise UserError(f"{path}: is no model that keeps the size: 3x5 became {probe.shape}")
+    return loaded
+
+
+def tiles(height: int, width: int, card: Card, size: int = 1024) -> Iterator[Tile]:
+    """Windows of at most `size` pixels a side that cover the picture, each with its halo.
+
+    A tile reads as far around itself as the model looks, rounded up to the model's grid and cut at
+    the picture's borders: there the model's own padding applies, as it does to the whole.
+    """
+    grid = card.grid
+    halo = -(-card.receptive_radius // grid) * grid
+    step = max(size // grid, 1) * grid
+    for top in range(0, height, step):
+        for left in range(0, width, step):
+            rows, columns = _span(top, step, halo, height), _span(left, step, halo, width)
+            yield Tile(*((rows[i], columns[i]) for i in range(3)))
+
+
+def run_tiled(engine: Engine, planes_NCHW: Planes, tile: int = 1024) -> Planes:
+    """`engine.run` in tiles of `tile` pixels, equal to the whole within float noise.
+
+    Memory beyond input and output is bounded by the tile.
+    """
+    out_NCHW = np.empty_like(planes_NCHW, dtype=np.float32)
+    height, width = planes_NCHW.shape[2:]
+    for part in tiles(height, width, engine.card, tile):
+        done = engine.run(planes_NCHW[:, :, *part.read])
+        out_NCHW[:, :, *part.write] = done[:, :, *part.keep]
+    return out_NCHW
+
+
+def _span(start: int, step: int, halo: int, side: int) -> tuple[slice, slice, slice]:
+    """Along one side: what to read, what to keep of it, and where that goes."""
+    stop = min(start + step, side)
+    first, last = max(start - halo, 0), min(start + step + halo, side)
+    return slice(first, last), slice(start - first, stop - first), slice(start, stop)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
+
+
+def _onnxruntime(path: Path, card: Card, threads: int | None) -> Callable[[Planes], Planes]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised; the rest is noise to a person
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def infer(planes_NCHW: Planes) -> Planes:
+        (out_NCHW,) = session.run([card.output.name], {card.input.name: planes_NCHW})
+        return np.asarray(out_NCHW)
+
+    return infer
+
+
+def _openvino(path: Path, card: Card, threads: int | None) -> Callable[[Planes], Planes]:
+    openvino = _import_openvino()
+    # On CPUs with bfloat16 units OpenVINO would round to it: 8 bits of mantissa are not enough.
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    if threads:
+        options["INFERENCE_NUM_THREADS"] = threads
+    # Named, because guessing the format tries readers that print what they think of the file.
+    reader = openvino.frontend.FrontEndManager().load_by_framework("onnx")
+    model = reader.convert(reader.load(str(path)))
+    compiled = openvino.Core().compile_model(model, "CPU", options)
+
+    def infer(planes_NCHW: Planes) -> Planes:
+        # A request is not thread-safe, and making one takes microseconds.
+        result = compiled.create_infer_request().infer({card.input.name: planes_NCHW})
+        return np.asarray(result[card.output.name])
+
+    return infer
+
+
+def _import_openvino() -> Any:
+    """OpenVINO without its telemetry, which reports home on import unless it is not there."""
+    if loaded := sys.modules.get("openvino"):
+        return loaded
+    hidden: Any = None
+    before = sys.modules.get("openvino_telemetry")
+    sys.modules["openvino_telemetry"] = hidden
+    try:
+        import openvino
+    finally:
+        del sys.modules["openvino_telemetry"]
+        if before is not None:
+            sys.modules["openvino_telemetry"] = before
+    return openvino
+
+
+ENGINES: Mapping[str, Callable[[Path, Card, int | None], Callable[[Planes], Planes]]] = {
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+}
+"""Every engine by its name: (model file, card, threads) -> a thread-safe function of planes."""

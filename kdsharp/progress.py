@@ -1,0 +1,64 @@
+"""A progress bar on stderr that only shows itself when there is time to read it."""
+
+import sys
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+__all__ = ["Progress"]
+
+_PATIENCE = 2.0
+
+
+class Progress:
+    """Counts to `total`; after two seconds on a terminal a bar appears, at the end it goes.
+
+    Nothing is drawn, and nothing imported, when the work is done sooner or stderr is no terminal.
+    """
+
+    def __init__(self, total: int, title: str) -> None:
+        self.total, self.title, self.done = total, title, 0
+        self._bar: Any = None
+        self._timer = threading.Timer(_PATIENCE, self._show)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        if self._timer.is_alive():
+            self._timer.join()  # else a bar that starts just now would outlive us
+        if self._bar:
+            self._bar.stop()
+
+    def step(self) -> None:
+        """One more is done."""
+        self.done += 1
+        if self._bar:
+            self._bar.update(self._bar.task_ids[0], completed=self.done)
+
+    def say(self, line: str) -> None:
+        """Print `line` on stderr, above the bar."""
+        if self._bar:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        bar = Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+        bar.add_task(self.title, total=self.total, completed=self.done)
+        bar.start()
+        self._bar = bar

@@ -1,0 +1,88 @@
+"""Batches that are a pure function of (seed, step): any run can begin at any step.
+
+Pictures stay compact in memory (8 or 16 bit, possibly memory-mapped); a batch is gathered, turned
+and scaled to float by a thread of its own while the network works on the batch before.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from kdsharp.errors import UserError
+
+__all__ = ["Batch", "Examples", "Planes", "batches"]
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Pictures of one kind: (N, H, W, C), uint8 or uint16, where `peak` stands for 1.0."""
+
+    array_NHWC: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    peak: int
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a network sees and what it should answer; each target has a weight in the loss."""
+
+    inputs: Planes
+    targets: Sequence[tuple[float, Planes]]
+
+    def __len__(self) -> int:
+        return len(self.inputs.array_NHWC)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Float tensors (N, C, H, W) in [0, 1], channels last in memory."""
+
+    inputs_NCHW: torch.Tensor
+    targets: Sequence[tuple[float, torch.Tensor]]
+
+
+def batches(
+    examples: Examples, size: int, seed: int, start: int, stop: int, rank: int = 0, world: int = 1
+) -> Iterator[Batch]:
+    """The batches of steps `start` to `stop`; process `rank` of `world` gets its share of each.
+
+    Each epoch is a fresh permutation, its incomplete last batch left out; each example is turned
+    or mirrored at random, all its pictures alike. Raises `UserError` when there is no whole batch.
+    """
+    per_epoch = len(examples) // size
+    if not per_epoch:
+        raise UserError(f"{len(examples)} patches make no batch of {size}: lower batch_size")
+
+    def make(step: int) -> Batch:
+        epoch, position = divmod(step, per_epoch)
+        order = np.random.default_rng([seed, 0, epoch]).permutation(len(examples))
+        chosen = np.arange(position * size, (position + 1) * size)
+        turns = np.random.default_rng([seed, 1, step]).integers(8, size=size)
+        rows, mine = order[chosen][rank::world], turns[rank::world]
+        return Batch(
+            _gather(examples.inputs, rows, mine),
+            [(weight, _gather(planes, rows, mine)) for weight, planes in examples.targets],
+        )
+
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+        ahead = pool.submit(make, start) if start < stop else None
+        for step in range(start, stop):
+            assert ahead is not None
+            ready = ahead.result()
+            ahead = pool.submit(make, step + 1) if step + 1 < stop else None
+            yield ready
+
+
+def _gather(
+    planes: Planes, rows: npt.NDArray[np.int64], turns: npt.NDArray[np.int64]
+) -> torch.Tensor:
+    array = planes.array_NHWC
+    batch = np.empty((len(rows), *array.shape[1:]), np.float32)
+    for target, row, turn in zip(batch, rows, turns, strict=True):
+        turned = np.rot90(array[row], int(turn) % 4)
+        target[...] = turned[::-1] if turn >= 4 else turned
+    batch *= 1.0 / planes.peak
+    return torch.from_numpy(batch).permute(0, 3, 1, 2)

@@ -1,0 +1,49 @@
+"""A trained network behind the same interface as an exported one.
+
+So that teacher and student are scored, tiled and written by the very code that ships.
+"""
+
+import numpy as np
+import torch
+
+from kdsharp.card import FORMAT, Card, Tensor
+from kdsharp.engine import Engine, Planes
+from kdsharp.train.student import GRID, Student
+from kdsharp.train.teacher import Teacher
+
+__all__ = ["torch_engine"]
+
+
+def torch_engine(network: Student | Teacher, device: torch.device | str = "cpu") -> Engine:
+    """`network` in evaluation mode on `device` as an engine named "torch"."""
+    network = network.to(device).eval()
+
+    @torch.no_grad()
+    def infer(planes_NCHW: Planes) -> Planes:
+        output = network(torch.from_numpy(planes_NCHW).to(device))
+        return np.ascontiguousarray(output.cpu().numpy(), np.float32)
+
+    return Engine("torch", _card(network), infer)
+
+
+def _card(network: Student | Teacher) -> Card:
+    luma = isinstance(network, Student) and network.config.color == "luma"
+    port = Tensor("", 1 if luma else 3)
+    return Card(
+        format=FORMAT,
+        name="student" if isinstance(network, Student) else "teacher",
+        file="",
+        sha256="",
+        degradation="",
+        scale=1,
+        color="luma" if luma else "rgb",
+        matrix="bt601-full" if luma else None,
+        input=port,
+        output=port,
+        receptive_radius=network.receptive_radius,
+        grid=GRID if isinstance(network, Student) else network.stride,
+        parameters=network.parameter_count,
+        macs_per_pixel=network.macs_per_pixel,
+        lineage={},
+        metrics={},
+    )

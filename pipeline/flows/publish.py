@@ -1,0 +1,97 @@
+"""What a flow run leaves in Prefect's pages: results, pictures, and the ids of MLflow's runs."""
+
+import base64
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from prefect import get_run_logger
+from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+
+from kdsharp.errors import UserError
+from pipeline.lineage import read_lineage
+from pipeline.params import load_params
+from pipeline.paths import MLRUNS, REPORTS
+from pipeline.results import read_results, result_rows
+from pipeline.store import store_uri
+from pipeline.tracking import find_run
+
+__all__ = ["publish"]
+
+_PICTURES, _WIDTH = 6, 1200
+_RUNS = ("teacher", "student", "evaluate")
+
+
+def publish(outcomes: Mapping[str, str]) -> None:
+    """Store the artifacts of a flow run that brought the stages to `outcomes`."""
+    create_markdown_artifact(_summary(outcomes), key="retrain-summary")
+    try:
+        results = read_results()
+    except UserError as error:  # a dvc.yaml without our evaluation
+        get_run_logger().debug("%s", error)
+        return
+    for split in ("val", "test"):
+        create_table_artifact(
+            result_rows(results, split),
+            key=f"retrain-results-{split}",
+            description=f"Means over the pictures of {split}; PSNR in dB, gains over the input",
+        )
+    for path in sorted((REPORTS / "comparison").glob("*.png"))[:_PICTURES]:
+        create_image_artifact(
+            _thumbnail(path), key=_key(f"panel-{path.stem}"), description=f"`{path}`"
+        )
+
+
+def _summary(outcomes: Mapping[str, str]) -> str:
+    changed = any(outcome != "unchanged" for outcome in outcomes.values())
+    lines = [
+        "" if changed else "**Nothing changed**: all stages are up to date.\n",
+        "| stage | |",
+        "| --- | --- |",
+        *(f"| {name} | {outcome} |" for name, outcome in outcomes.items()),
+        "",
+        *(_runs() if changed else []),
+    ]
+    return "\n".join(lines)
+
+
+def _runs() -> list[str]:
+    """The MLflow runs on the same data and parameters."""
+    if "MLFLOW_TRACKING_URI" not in os.environ and not (MLRUNS / "mlflow.db").exists():
+        return []
+    try:
+        retraining = read_lineage(load_params()).tags()["kdsharp.retraining"]
+    except UserError:
+        return []
+    found = {name: find_run(name, {"kdsharp.retraining": retraining}) for name in _RUNS}
+    return [
+        f"MLflow runs of retraining `{retraining}`:\n",
+        *(f"- {name}: {_link(run_id)}" for name, run_id in found.items() if run_id),
+    ]
+
+
+def _link(run_id: str) -> str:
+    uri = store_uri()
+    if uri.startswith("http"):
+        return f"[{run_id}]({uri.rstrip('/')}/#/runs/{run_id})"
+    return f"`{run_id}`"
+
+
+def _thumbnail(path: Path) -> str:
+    """A picture small enough to lie in Prefect's database, as a data URI."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((_WIDTH, _WIDTH))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _key(name: str) -> str:
+    """Prefect takes small letters, digits and dashes."""
+    return "".join(
+        letter if letter.isascii() and letter.isalnum() else "-" for letter in name.lower()
+    )

@@ -1,0 +1,170 @@
+"""Score methods on whole photos: how close each brings the degraded photo to the original."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image, ImageFilter
+
+from kdsharp.degrade import crop_to_multiple, degrade
+from kdsharp.errors import UserError
+from kdsharp.images import read_rgb
+from kdsharp.metrics import METRICS, compare
+from kdsharp.sharpen import Sharpener
+from kdsharp.train.engines import torch_engine
+from kdsharp.train.student import Student
+from kdsharp.train.teacher import Teacher
+from kdsharp.train.workers import pick_device
+from pipeline.params import DegradationParams, EvaluateParams, Params
+from pipeline.paths import EXPORT, MANIFEST, RAW
+
+__all__ = [
+    "SPLITS",
+    "Method",
+    "Photo",
+    "Pixels",
+    "Results",
+    "averages",
+    "list_photos",
+    "load_methods",
+    "load_pair",
+    "score",
+]
+
+Pixels = npt.NDArray[np.uint8]
+"""(H, W, 3), 8-bit RGB."""
+
+Method = Callable[[Pixels], Pixels]
+"""The degraded photo -> what the method makes of it, of the same shape."""
+
+Results = dict[str, dict[str, dict[str, float]]]
+"""Split -> method -> metric, as in reports/metrics.json."""
+
+SPLITS = ("val", "test")
+"""What is measured, in this order."""
+
+_DIGITS = 6
+_WINDOW = 11  # SSIM's, which has to fit between the borders
+# The metrics hold some 140 bytes a pixel; this many pixels at once stay below 3 GB.
+_PIXELS_AT_ONCE = 20_000_000
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo of `split`; `name` is its path below data/raw/SPLIT, with forward slashes."""
+
+    split: str
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """Where its file lies."""
+        return RAW / self.split / self.name
+
+
+def list_photos(manifest: Path = MANIFEST) -> list[Photo]:
+    """The photos of `SPLITS`, sorted by name; `UserError` when a split has none."""
+    try:
+        table = pd.read_csv(manifest, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise UserError(f"{manifest} is missing: dvc repro acquire writes it") from None
+    photos = []
+    for split in SPLITS:
+        names = sorted(table.loc[table["split"] == split, "name"])
+        if not names:
+            raise UserError(f"{manifest} lists no {split} photos: nothing to evaluate on")
+        photos += [Photo(split, name) for name in names]
+    return photos
+
+
+def load_methods(params: Params, teacher: Teacher, student: Student) -> dict[str, Method]:
+    """Every method by its name in the results, in the order of the tables.
+
+    The exported student is read from models/export; `UserError` when that is no model.
+    """
+    device = pick_device(params.teacher.loop.device)
+    return {
+        "input": lambda low: low,
+        "unsharp": partial(_unsharp, params=params.evaluate),
+        "teacher": Sharpener(engine=torch_engine(teacher, device)).array,
+        # On the CPU whatever there is: it shows what the exported one may lose, and nothing else.
+        "student": Sharpener(engine=torch_engine(student)).array,
+        "student_onnx": Sharpener(EXPORT, engine="onnxruntime").array,
+    }
+
+
+def load_pair(photo: Photo, degradation: DegradationParams) -> tuple[Pixels, Pixels]:
+    """The degraded photo and the original, both cropped to a multiple of the scale."""
+    scale = degradation.scale
+    truth = crop_to_multiple(read_rgb(photo.path), scale)
+    if min(truth.size) < _WINDOW + 2 * scale:
+        width, height = truth.size
+        raise UserError(
+            f"{photo.path}: {width}x{height} is too small for SSIM: raise data.min_side"
+        )
+    return np.asarray(degrade(truth, degradation.name, scale)), np.asarray(truth)
+
+
+def score(
+    photos: Sequence[Photo],
+    methods: Mapping[str, Method],
+    degradation: DegradationParams,
+    done: Callable[[int], None] = lambda _: None,
+) -> pd.DataFrame:
+    """One row a photo and method: split, name, method, the four metrics, and `gain_y` in dB.
+
+    `gain_y` is the Y-PSNR above that of the method `input`. Rows are sorted by split and name;
+    methods keep their order. `done(n)` is called when n photos are scored. At any time only one
+    photo is in memory, and the methods' metrics are computed beside each other.
+    """
+    rows = []
+    ordered = sorted(photos, key=lambda photo: (photo.split, photo.name))
+    with ThreadPoolExecutor(min(len(methods), os.cpu_count() or 1)) as pool:
+        for number, photo in enumerate(ordered, start=1):
+            low, truth = load_pair(photo, degradation)
+            small = low.size // 3 * len(methods) <= _PIXELS_AT_ONCE
+            measure = partial(compare, truth=truth, border=degradation.scale)
+            outputs = (method(low) for method in methods.values())
+            found = _found(methods, (pool.map if small else map)(measure, outputs))
+            rows += [{"split": photo.split, "name": photo.name, **row} for row in found]
+            done(number)
+    return pd.DataFrame(rows)
+
+
+def averages(table: pd.DataFrame) -> Results:
+    """The means over the photos of each split, rounded to 4 decimals."""
+    means = table.groupby(["split", "method"])[list(METRICS)].mean().round(4)
+    return {
+        split: {
+            method: {metric: float(means.loc[(split, method), metric]) for metric in METRICS}
+            for method in table["method"].unique()
+        }
+        for split in SPLITS
+    }
+
+
+def _found(
+    methods: Iterable[str], measured: Iterable[Mapping[str, float]]
+) -> list[dict[str, str | float]]:
+    """The rows of one photo."""
+    rounded = [{k: round(v, _DIGITS) for k, v in metrics.items()} for metrics in measured]
+    named = dict(zip(methods, rounded, strict=True))
+    return [
+        {
+            "method": method,
+            **metrics,
+            "gain_y": round(metrics["psnr_y"] - named["input"]["psnr_y"], _DIGITS),
+        }
+        for method, metrics in named.items()
+    ]
+
+
+def _unsharp(low: Pixels, params: EvaluateParams) -> Pixels:
+    mask = ImageFilter.UnsharpMask(params.unsharp_radius, params.unsharp_percent, threshold=0)
+    return np.asarray(Image.fromarray(low).filter(mask))

@@ -1,0 +1,116 @@
+"""The source `folder`: any tree of photos."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kdsharp.errors import UserError, describe
+from kdsharp.images import SUFFIXES
+from pipeline.params import FolderParams
+from pipeline.paths import RAW
+from pipeline.sources.check import printable
+from pipeline.sources.content import by_content
+from pipeline.sources.source import SPLITS, Candidate, Photo, Split, Splits
+
+__all__ = ["Folder"]
+
+_log = logging.getLogger(__name__)
+_LICENCE = "not recorded"
+_FORMATS = "JPEG, PNG, TIFF, WebP or BMP"
+
+
+class Folder:
+    """Photos of a folder, split by its subfolders train, val and test or else by content."""
+
+    name = "folder"
+
+    def __init__(self, params: FolderParams) -> None:
+        self._params = params
+        self._root = Path(params.path)
+
+    def candidates(self, workspace: Path) -> list[Candidate]:  # noqa: ARG002 - nothing to unpack
+        """Every file with an image suffix; hidden files and folders are left alone."""
+        _require_folder(self._root)
+        roots = self._roots()
+        files = {split: list(_files(root)) for split, root in roots.items()}
+        found = [
+            Candidate(path.relative_to(roots[split]).as_posix(), path, split, _LICENCE)
+            for split, paths in files.items()
+            for path in paths
+            if _is_image(path)
+        ]
+        others = sum(map(len, files.values())) - len(found)
+        _log.info("%s: %d image files, %d other files", self._root, len(found), others)
+        if not found:
+            raise UserError(
+                f"{self._root}: holds no {_FORMATS}: put photos there, or set data.folder.path"
+            )
+        return found
+
+    def assign(self, photos: Sequence[Photo]) -> Splits:
+        """As the subfolders say, or by content."""
+        least = self._params.at_least
+        if len(photos) < least:
+            raise UserError(
+                f"{self._root}: {len(photos)} usable photos, data.folder.at_least is {least}: "
+                "add photos, or lower it"
+            )
+        if any(photo.split is None for photo in photos):
+            return by_content(photos, self._params.val, self._params.test)
+        splits: Splits = {s: [p for p in photos if p.split == s] for s in SPLITS}
+        for split, members in splits.items():
+            if not members:
+                raise UserError(f"{self._root / split}: holds no usable photo: add one")
+        return splits
+
+    def _roots(self) -> dict[Split | None, Path]:
+        """The three split folders, or else the one root."""
+        present = [split for split in SPLITS if (self._root / split).is_dir()]
+        if len(present) < len(SPLITS):
+            if present:
+                _log.warning(
+                    "%s: of train, val and test only %s: the split follows from the content",
+                    self._root,
+                    " and ".join(present),
+                )
+            return {None: self._root}
+        outside = sum(
+            _is_image(path) and path.relative_to(self._root).parts[0] not in SPLITS
+            for path in _files(self._root)
+        )
+        if outside:
+            _log.warning("%s: %d photos outside train, val and test", self._root, outside)
+        return {split: self._root / split for split in SPLITS}
+
+
+def _require_folder(root: Path) -> None:
+    if not root.exists():
+        raise UserError(f"{root}: no such folder: set data.folder.path to a folder of photos")
+    if not root.is_dir():
+        raise UserError(f"{root}: is no folder: set data.folder.path to a folder of photos")
+    ours, theirs = RAW.resolve(), root.resolve()
+    if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
+        raise UserError(f"{root}: is where {RAW} is written: set data.folder.path elsewhere")
+
+
+def _is_image(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Every file below `root` in the order of names, links followed, each folder once."""
+    seen: set[tuple[int, int]] = set()
+    for here, folders, files in os.walk(root, followlinks=True, onerror=_unreadable):
+        status = Path(here).stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen:  # a link that leads back, or to where we have been
+            folders.clear()
+            continue
+        seen.add(identity)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(here, name) for name in sorted(files))
+
+
+def _unreadable(error: OSError) -> None:
+    _log.warning("left out a folder: %s", printable(describe(error)))

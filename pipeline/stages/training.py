@@ -1,0 +1,192 @@
+"""What the stages `teacher` and `student` have in common around the loop."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from kdsharp.errors import KdsharpError, UserError
+from kdsharp.files import atomic_file, sha256_file
+from kdsharp.train.batches import Examples
+from kdsharp.train.checkpoint import load_checkpoint
+from kdsharp.train.config import LoopConfig
+from kdsharp.train.loop import Epoch, Fit, fit
+from kdsharp.train.patches import load_patches
+from kdsharp.train.weights import save_weights
+from pipeline.lineage import read_lineage
+from pipeline.params import Params
+from pipeline.paths import CHECKPOINTS, CURVES, PATCHES
+from pipeline.stages.run import ERROR_FILE
+from pipeline.tracking import TrackedRun, start
+
+__all__ = ["Training", "fingerprint", "on_several_processes"]
+
+log = logging.getLogger(__name__)
+
+DELIVERED = "delivered.md5"
+
+
+@dataclass
+class Training:
+    """One network to train: where its files go and how the parts are made."""
+
+    stage: str
+    params: Params
+    loop: LoopConfig
+    config: object
+    target: Path
+    also: tuple[Path, ...] = ()
+    """Files beside the patches that the training depends on, such as the teacher."""
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.train, self.val = load_patches(PATCHES, "train"), load_patches(PATCHES, "val")
+        self.key = fingerprint(self.config, (*sorted(PATCHES.iterdir()), *self.also))
+        self.folder = CHECKPOINTS / f"{self.stage}-{self.key[:12]}"
+        self.checkpoint = self.folder / "last.pt"
+        torch.manual_seed(self.loop.seed)
+
+    def run(
+        self,
+        model: torch.nn.Module,
+        examples: Examples,
+        validate: Callable[[torch.nn.Module], float],
+        notes: dict[str, object],
+    ) -> None:
+        """Train, write the weights and the learning curve, and record all of it in MLflow."""
+        self._forget_delivered()
+        if os.environ.get("RANK", "0") != "0":
+            fit(model, examples, validate, self.loop, self.checkpoint, self.key)
+            return
+        with self._tracked() as tracked:
+            tracked.params({self.stage: asdict(self.config), "patches": self._patches()})  # type: ignore[call-overload]
+            done = fit(
+                model,
+                examples,
+                validate,
+                self.loop,
+                self.checkpoint,
+                self.key,
+                lambda epoch: self._tell(epoch, tracked),
+            )
+            self._deliver(model, done, notes, tracked)
+
+    def _tracked(self) -> TrackedRun:
+        """Open the run in MLflow: the interrupted one if there is one, with all epochs so far."""
+        note = self.folder / "run.json"
+        known = json.loads(note.read_text())["run_id"] if note.exists() else None
+        tracked = start(self.stage, read_lineage(self.params), resume=known, tags=self.tags)
+        before = load_checkpoint(self.checkpoint, self.key)
+        if before and tracked.run_id != known:
+            for row in before.history:
+                tracked.metrics(_curve(row), step=int(row["epoch"]))
+        if tracked.run_id:
+            with atomic_file(note) as temporary:
+                temporary.write_text(json.dumps({"run_id": tracked.run_id}))
+        return tracked
+
+    def _tell(self, epoch: Epoch, tracked: TrackedRun) -> None:
+        log.info(
+            "%s epoch %2d/%d  loss %.6f  val Y-PSNR %.3f dB  %.0f patches/s",
+            self.stage,
+            epoch.number,
+            self.loop.epochs,
+            epoch.loss,
+            epoch.val_psnr_y,
+            epoch.patches_per_second,
+        )
+        values = {**_curve(asdict(epoch)), "patches_per_second": epoch.patches_per_second}
+        tracked.metrics(values, step=epoch.number)
+
+    def _deliver(
+        self, model: torch.nn.Module, done: Fit, notes: dict[str, object], tracked: TrackedRun
+    ) -> None:
+        best = done.history[done.best_epoch - 1]
+        notes = {**notes, "best_epoch": done.best_epoch, "val_psnr_y": best["val_psnr_y"]}
+        save_weights(self.target, self.stage, self.config, done.weights, notes)
+        CURVES.mkdir(parents=True, exist_ok=True)
+        curve = CURVES / f"{self.stage}.csv"
+        with atomic_file(curve) as temporary:
+            pd.DataFrame(done.history).to_csv(temporary, index=False, lineterminator="\n")
+        tracked.metrics({"best_val_psnr_y": best["val_psnr_y"], "train_s": done.seconds})
+        tracked.file(curve)
+        tracked.tags({"kdsharp.sha256": sha256_file(self.target)})
+        model.load_state_dict(done.weights)
+        example = np.zeros((2, getattr(model, "planes", 3), 64, 64), np.float32)
+        tracked.model_torch(model.cpu().eval(), self.stage, example)
+        self._mark_delivered()
+        log.info("%s: best epoch %d -> %s", self.stage, done.best_epoch, self.target)
+
+    def _forget_delivered(self) -> None:
+        """Train anew when asked to: a finished checkpoint is only for a run that was cut off.
+
+        Between the last step and DVC's note of the result lies a moment in which a kill would
+        lose hours. So the checkpoint stays when a training ends, and goes when the training is
+        asked for again although dvc.lock already has its result.
+        """
+        note, lock = self.folder / DELIVERED, Path("dvc.lock")
+        if note.exists() and lock.exists() and note.read_text() in lock.read_text("utf-8"):
+            shutil.rmtree(self.folder)
+
+    def _mark_delivered(self) -> None:
+        """Note what was delivered, and drop earlier checkpoints that have done their duty."""
+        digest = hashlib.md5(self.target.read_bytes(), usedforsecurity=False).hexdigest()
+        (self.folder / DELIVERED).write_text(digest)
+        for note in CHECKPOINTS.glob(f"{self.stage}-*/{DELIVERED}"):
+            if note.parent != self.folder:
+                shutil.rmtree(note.parent)
+
+    def _patches(self) -> dict[str, object]:
+        return {"train": len(self.train), "val": len(self.val), "scale": self.train.scale}
+
+
+def fingerprint(config: object, files: tuple[Path, ...]) -> str:
+    """A hash of everything that decides a training: its config, its files, and its code."""
+    whole = hashlib.sha256(repr((config, torch.__version__)).encode())
+    code = sorted(Path(fit.__code__.co_filename).parent.glob("*.py"))
+    for path in (*code, *files):
+        whole.update(f"{path.name} {sha256_file(path)}\n".encode())
+    return whole.hexdigest()
+
+
+def on_several_processes(stage: str, loop: LoopConfig) -> bool:
+    """Start the stage again under torchrun if `loop.processes` says so; True when that was done.
+
+    Raises the error of the process that failed.
+    """
+    if loop.processes == 1 or "RANK" in os.environ:
+        return False
+    if loop.batch_size % loop.processes:
+        raise UserError(
+            f"{stage}.loop.batch_size {loop.batch_size} is no multiple of "
+            f"{stage}.loop.processes {loop.processes}"
+        )
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+        threads = max(1, (os.cpu_count() or 1) // loop.processes)
+        done = subprocess.run(
+            [sys.executable, *command, str(loop.processes), "-m", f"pipeline.stages.{stage}"],
+            env={"OMP_NUM_THREADS": str(threads), **os.environ, ERROR_FILE: report.name},
+            check=False,
+        )
+        if done.returncode:
+            said = report.read().decode()
+            record = json.loads(said) if said else {}
+            message = record.get("message", f"a process of {stage} ended with {done.returncode}")
+            raise (UserError if record.get("exit_code") == 2 else KdsharpError)(message)
+    return True
+
+
+def _curve(row: dict[str, float]) -> dict[str, float]:
+    return {name: row[name] for name in ("loss", "lr", "val_psnr_y")}

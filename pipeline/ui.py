@@ -1,0 +1,82 @@
+"""MLflow's pages over the store, for this computer only."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+
+from kdsharp.errors import KdsharpError, UserError
+from pipeline.store import open_store, quiet, shown_uri, store_uri
+
+__all__ = ["serve_ui"]
+
+_START_S = 120
+"""MLflow answers after 5 to 10 s on an idle machine."""
+
+
+def serve_ui(port: int = 0) -> None:
+    """Serve until Ctrl-C or SIGTERM; `port` 0 lets the system choose.
+
+    Raises `UserError` where the port is taken, or where the store is a server, which has its own
+    pages.
+    """
+    if store_uri().startswith("http"):
+        raise UserError(f"the store is a server: open {shown_uri()} in a browser")
+    port = _free(port)
+    open_store()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), _server(port) as server:
+        _wait(server, port)
+        print(f"MLflow on {shown_uri()}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+        code = server.wait()
+        raise KdsharpError(f"MLflow's server ended by itself ({code})")
+
+
+@contextlib.contextmanager
+def _server(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    quiet()
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri()]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    # A session of its own: Ctrl-C reaches us alone, and we end the server and its workers.
+    with subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL) as server:
+        try:
+            yield server
+        finally:
+            _end(server)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=10)
+            break
+
+
+def _wait(server: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise KdsharpError(f"MLflow's server did not start ({server.returncode})")
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+            return
+        time.sleep(0.2)
+    raise KdsharpError(f"MLflow's server did not answer within {_START_S} s")
+
+
+def _free(port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            reason = os.strerror(error.errno or 0).lower()
+            raise UserError(f"port {port}: {reason}; choose another with --port") from None
+        return int(probe.getsockname()[1])

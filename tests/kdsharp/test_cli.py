@@ -1,0 +1,189 @@
+import errno
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdsharp import Sharpener, __version__, cli, images
+from kdsharp.errors import run
+
+DOCS = Path(__file__).parents[2] / "docs" / "sharpen.md"
+COMMANDS = ("sharpen", "compare")
+
+
+@pytest.fixture
+def kdsharp(monkeypatch, capsys, tmp_path, luma_model):
+    """Runs the command in an empty folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KDSHARP_MODEL", str(luma_model))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["kdsharp", *map(str, arguments)])
+        code = run(cli.main)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return call
+
+
+def test_one_photo(kdsharp, photo, picture, luma_model):
+    code, out, err = kdsharp("sharpen", photo.name, "-o", "out.png")
+    assert (code, err) == (0, "")
+    assert out.startswith("Wrote 1 photo to out.png in ")
+    expected = Sharpener(luma_model).array(picture)
+    np.testing.assert_array_equal(np.asarray(Image.open("out.png")), expected)
+
+
+def test_options_reach_the_library(kdsharp, photo, picture, rgb_model):
+    options = ["--strength", "0", "--engine", "onnxruntime", "--threads", "1", "--model", rgb_model]
+    assert kdsharp("sharpen", photo.name, "-o", "out.png", *options)[0] == 0
+    np.testing.assert_array_equal(np.asarray(Image.open("out.png")), picture)
+    kdsharp("sharpen", photo.name, "-o", "fine.jpg", "--quality", "95")
+    kdsharp("sharpen", photo.name, "-o", "coarse.jpg", "--quality", "10")
+    assert Path("coarse.jpg").stat().st_size < Path("fine.jpg").stat().st_size
+
+
+def test_a_tree_with_a_bad_photo(kdsharp, photo):
+    tree = Path("my photos/ü")
+    tree.mkdir(parents=True)
+    for name in ("a.png", "b\n.png"):
+        (tree / name).write_bytes(photo.read_bytes())
+    (tree / "bad.png").write_bytes(photo.read_bytes()[:100])
+    code, out, err = kdsharp("sharpen", "my photos", "-o", "out")
+    first, last = err.splitlines()
+    assert (code, out) == (2, "")
+    assert first.startswith("kdsharp: my photos/ü/bad.png: cannot be read as a picture: ")
+    assert last.startswith("kdsharp: error: 1 of 3 photos failed, see above; wrote 2 photos to out")
+    assert sorted(path.name for path in Path("out/ü").iterdir()) == ["a.png", "b\n.png"]
+    (tree / "bad.png").unlink()
+    code, out, _ = kdsharp("sharpen", "my photos", "-o", "out", "--skip-existing")
+    assert (code, out) == (0, "Wrote 0 photos to out in 0.0 s, 2 already there\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing command"),
+        (["blur"], "No such command 'blur'"),
+        (["sharpen"], "Missing argument"),
+        (["sharpen", "photo.png"], "Missing option '-o'"),
+        (["sharpen", "photo.png", "-o"], "Option '-o' requires an argument"),
+        (["sharpen", "photo.png", "-o", "a.png", "--sharp"], "No such option"),
+        (
+            ["sharpen", "photo.png", "-o", "a.png", "--strength", "much"],
+            "Invalid value for '--strength'",
+        ),
+        (["sharpen", "photo.png", "-o", "a.png", "--strength", "2"], "strength must be from 0"),
+        (
+            ["sharpen", "photo.png", "-o", "a.png", "--quality", "0"],
+            "Invalid value for '--quality'",
+        ),
+        (["sharpen", "photo.png", "-o", "a.png", "--engine", "gpu"], "engine 'gpu' is unknown"),
+        (["sharpen", "photo.png", "-o", "a.png", "--threads", "0"], "threads must be 1 or more"),
+        (["sharpen", "photo.png", "-o", "a.png", "--model", "x"], "x: no such model folder"),
+        (["sharpen", "photo.png", "-o", "a.png", "--model", "."], "is no model folder"),
+        (["sharpen", "photo.png", "-o", "photo.png"], "is one of the photos"),
+        (["sharpen", "gone.png", "-o", "a.png"], "gone.png: no such file"),
+        (["sharpen", "empty", "-o", "out"], "empty: has no photos"),
+        (["sharpen", "photo.png", "-o", "a.gif"], "a.gif: cannot be written"),
+        (["compare", "photo.png", "gone.png", "-o", "a.png"], "gone.png: no such file"),
+        (["compare", "photo.png", "-o", "a.png", "--zoom", "1"], "give X,Y,W,H in pixels"),
+        (["compare", "photo.png", "-o", "a.png", "--labels", "1"], "two names with a comma"),
+    ],
+)
+def test_every_mistake_is_one_line(kdsharp, photo, arguments, message):
+    Path("empty").mkdir()
+    code, out, err = kdsharp(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("kdsharp: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert {path.name for path in Path().iterdir()} == {"empty", "photo.png"}
+
+
+def test_a_full_disk_stops_the_batch_and_leaves_nothing(kdsharp, photo, monkeypatch):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    Path("second.png").write_bytes(photo.read_bytes())
+    monkeypatch.setattr(Path, "write_bytes", full)
+    code, _, err = kdsharp("sharpen", "photo.png", "second.png", "-o", "out")
+    assert code == 2
+    assert err.startswith("kdsharp: error: the disk is full while writing out/photo.png: free")
+    assert err.count("\n") == 1
+    assert list(Path("out").iterdir()) == []
+
+
+def test_a_read_only_output(kdsharp, photo, monkeypatch):
+    def closed(target):
+        raise PermissionError(errno.EROFS, "read-only", str(target))
+
+    monkeypatch.setattr(images, "atomic_file", closed)
+    code, _, err = kdsharp("sharpen", "photo.png", "-o", "out/")
+    assert (code, err) == (2, "kdsharp: error: out/photo.png: the file system is read-only\n")
+
+
+def test_without_a_model_the_error_says_how_to_name_one(kdsharp, photo, monkeypatch, tmp_path):
+    monkeypatch.delenv("KDSHARP_MODEL")
+    monkeypatch.setattr("kdsharp.model._SHIPPED", tmp_path)
+    code, _, err = kdsharp("sharpen", "photo.png", "-o", "out.png")
+    assert (code, "--model PATH or $KDSHARP_MODEL" in err) == (2, True)
+
+
+def test_an_interrupt_gives_130(kdsharp, photo, monkeypatch):
+    def interrupted(self, *args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sharpener, "file", interrupted)
+    code, _, err = kdsharp("sharpen", "photo.png", "-o", "out.png")
+    assert (code, err.splitlines()[-1]) == (130, "kdsharp: error: interrupted")
+
+
+def test_our_own_failure_gives_1(kdsharp, photo, monkeypatch):
+    monkeypatch.setattr(Sharpener, "file", lambda *args, **kwargs: 1 / 0)
+    code, _, err = kdsharp("sharpen", "photo.png", "-o", "out.png")
+    assert code == 1
+    assert err.startswith("kdsharp: error: internal error, ZeroDivisionError")
+
+
+def test_compare_two_pictures_or_a_photo_and_its_sharpened_version(kdsharp, photo):
+    kdsharp("sharpen", "photo.png", "-o", "after.png")
+    options = ["--labels", "photo, kdsharp", "--zoom", "3,4,10,8"]
+    assert kdsharp("compare", "photo.png", "after.png", "-o", "1.png", *options)[0] == 0
+    code, out, _ = kdsharp("compare", "photo.png", "-o", "2.png", *options)
+    assert (code, out) == (0, "Wrote 2.png\n")
+    assert Image.open("1.png").tobytes() == Image.open("2.png").tobytes()
+
+
+def test_version(kdsharp):
+    assert kdsharp("--version") == (0, f"kdsharp {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_is_documented(kdsharp, command):
+    code, out, _ = kdsharp(command, "--help")
+    assert code == 0
+    assert f"kdsharp {command} photo.jpg" in out
+    text = DOCS.read_text(encoding="utf-8")
+    assert f"## `kdsharp {command} " in text
+    section = text.split(f"## `kdsharp {command} ")[1].split("\n## ")[0]
+    options = {word.strip(",") for word in out.split("Options:")[1].split() if word[:2] == "--"}
+    for option in options - {"--help"}:
+        assert f"`{option}`" in section
+
+
+def test_help_lists_every_command_and_is_quick():
+    times = []
+    for _ in range(3):
+        start = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "kdsharp", "--help"], capture_output=True, text=True, check=True
+        )
+        times.append(time.monotonic() - start)
+    assert all(f"\n  {command} " in done.stdout for command in COMMANDS)
+    assert min(times) < 0.5  # 0.12 s on an idle core

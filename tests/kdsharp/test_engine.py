@@ -1,0 +1,148 @@
+import dataclasses
+import importlib.util
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kdsharp.card import write_card
+from kdsharp.engine import ENGINES, Engine, load_engine, run_tiled, tiles
+from kdsharp.errors import UserError
+from tests.models import make_card, make_model
+
+INSTALLED = [name for name in ENGINES if importlib.util.find_spec(name)]
+BOTH = pytest.mark.parametrize("name", INSTALLED)
+CARD = make_card(Path(__file__))  # any file will do
+SIZES = [(1, 1), (1, 2), (3, 1), (16, 16), (37, 53), (65, 32)]
+
+
+def planes(height, width, channels=1, count=1):
+    rng = np.random.default_rng(height * 100 + width)
+    return rng.random((count, channels, height, width), dtype=np.float32)
+
+
+@BOTH
+@pytest.mark.parametrize("size", SIZES)
+def test_any_size_keeps_its_size(luma_model, rgb_model, name, size):
+    for folder, channels in ((luma_model, 1), (rgb_model, 3)):
+        given_NCHW = planes(*size, channels, count=2)
+        out_NCHW = load_engine(folder, name).run(given_NCHW)
+        assert (out_NCHW.shape, out_NCHW.dtype) == (given_NCHW.shape, np.float32)
+        assert np.abs(out_NCHW - given_NCHW).max() > 1e-4
+
+
+@pytest.mark.skipif(len(INSTALLED) < 2, reason="needs both engines")
+@pytest.mark.parametrize("size", SIZES)
+def test_the_engines_agree(rgb_model, size):
+    results = [load_engine(rgb_model, name).run(planes(*size, 3)) for name in INSTALLED]
+    np.testing.assert_allclose(*results, atol=1e-5)
+
+
+@BOTH
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("tile", [1, 16, 17, 40])
+def test_tiles_equal_the_whole(luma_model, name, size, tile):
+    engine = load_engine(luma_model, name)
+    given_NCHW = planes(*size)
+    whole_NCHW = engine.run(given_NCHW)
+    np.testing.assert_allclose(run_tiled(engine, given_NCHW, tile), whole_NCHW, atol=1e-5)
+
+
+def test_a_halo_that_is_too_small_would_show(luma_model):
+    engine = load_engine(luma_model, "onnxruntime")
+    short = dataclasses.replace(engine, card=dataclasses.replace(engine.card, receptive_radius=6))
+    difference = run_tiled(short, planes(37, 53), 16) - engine.run(planes(37, 53))
+    assert np.abs(difference).max() > 1e-4
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 70), st.integers(1, 70), st.integers(1, 40), st.integers(0, 9), st.integers(1, 4)
+)
+def test_tiles_cover_each_pixel_once(height, width, size, radius, grid):
+    card = dataclasses.replace(CARD, receptive_radius=radius, grid=grid)
+    seen = np.zeros((height, width), int)
+    numbers = np.arange(height * width).reshape(height, width)
+    for tile in tiles(height, width, card, size):
+        seen[tile.write] += 1
+        np.testing.assert_array_equal(numbers[tile.read][tile.keep], numbers[tile.write])
+        for read, write, side in zip(tile.read, tile.write, (height, width), strict=True):
+            assert read.start % grid == 0
+            assert read.start <= max(write.start - radius, 0)
+            assert read.stop >= min(write.stop + radius, side)
+    assert (seen == 1).all()
+
+
+@BOTH
+def test_several_threads_may_run_one_engine(luma_model, name):
+    engine = load_engine(luma_model, name, threads=1)
+    inputs = [planes(20 + i, 30 - i) for i in range(12)]
+    expected = [engine.run(given_NCHW) for given_NCHW in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for result, alone in zip(pool.map(engine.run, inputs), expected, strict=True):
+            np.testing.assert_allclose(result, alone, atol=1e-6)
+
+
+def test_auto_takes_openvino_where_it_is_installed(luma_model, monkeypatch):
+    assert load_engine(luma_model).name == INSTALLED[0]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert load_engine(luma_model).name == "onnxruntime"
+
+
+def test_an_engine_that_is_not_there(luma_model, monkeypatch):
+    with pytest.raises(UserError, match="engine 'cuda' is unknown: choose auto, openvino or"):
+        load_engine(luma_model, "cuda")
+    for name, install in (("openvino", "kdsharp[openvino]"), ("onnxruntime", "onnxruntime")):
+        monkeypatch.setitem(sys.modules, name, None)
+        with pytest.raises(UserError) as caught:
+            load_engine(luma_model, name)
+        assert f"engine {name} is not installed: pip install" in str(caught.value)
+        assert install in str(caught.value)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_are_positive(luma_model, threads):
+    with pytest.raises(UserError, match="threads must be 1 or more"):
+        load_engine(luma_model, threads=threads)
+
+
+@BOTH
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08"])
+def test_a_file_that_is_no_model_is_one_line(tmp_path, name, content, capfd):
+    (tmp_path / "student.onnx").write_bytes(content)
+    write_card(tmp_path, make_card(tmp_path / "student.onnx"))
+    with pytest.raises(UserError, match=f"student.onnx: cannot be run by {name}: ") as caught:
+        load_engine(tmp_path, name)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@BOTH
+def test_a_card_that_does_not_fit_the_file_is_one_line(tmp_path, name):
+    make_model(tmp_path, color="rgb")
+    write_card(tmp_path, make_card(tmp_path / "student.onnx", "luma"))
+    with pytest.raises(UserError, match=r"student\.onnx: "):
+        load_engine(tmp_path, name)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (1, 3, 4, 4), (1, 1, 0, 4), (0, 1, 4, 4)])
+def test_other_shapes_are_refused(shape):
+    engine = Engine("none", CARD, lambda planes_NCHW: planes_NCHW)
+    with pytest.raises(ValueError, match="need planes"):
+        engine.run(np.zeros(shape, np.float32))
+
+
+@pytest.mark.skipif("openvino" not in INSTALLED, reason="needs OpenVINO")
+def test_openvino_reports_nothing_home(luma_model):
+    code = (
+        "import sys; from pathlib import Path; from kdsharp.engine import load_engine;"
+        "load_engine(Path(sys.argv[1]), 'openvino');"
+        "assert 'openvino.tools.ovc.telemetry_stub' in sys.modules;"
+        "assert not any(name.startswith('openvino_telemetry') for name in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(luma_model)], check=True)

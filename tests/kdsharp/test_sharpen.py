@@ -1,0 +1,149 @@
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdsharp import Sharpener, sharpen
+from kdsharp.color import luma
+from kdsharp.engine import tiles
+from kdsharp.errors import UserError
+
+
+@pytest.fixture
+def luma_sharpener(luma_model):
+    return Sharpener(luma_model, engine="onnxruntime")
+
+
+@pytest.fixture
+def rgb_sharpener(rgb_model):
+    return Sharpener(rgb_model, engine="onnxruntime")
+
+
+def test_luma_changes_and_chroma_does_not(luma_sharpener, picture):
+    calm = picture // 3 + 85  # far from 0 and 255, where clipping would change the chroma
+    step = luma_sharpener.array(calm).astype(int) - calm
+    assert np.abs(step).max() > 3
+    assert (step == step[..., :1]).all()
+    planes_NCHW = (luma(calm) / 255)[None, None]
+    residual = luma_sharpener.engine.run(planes_NCHW) - planes_NCHW
+    np.testing.assert_allclose(step[..., 0], residual[0, 0] * 255, atol=0.51)
+
+
+def test_rgb_runs_the_planes(rgb_sharpener, picture):
+    planes_NCHW = picture.transpose(2, 0, 1)[None].astype(np.float32) / 255
+    expected = rgb_sharpener.engine.run(planes_NCHW)[0].transpose(1, 2, 0)
+    out = rgb_sharpener.array(picture)
+    np.testing.assert_allclose(out, np.clip(expected * 255, 0, 255), atol=0.51)
+
+
+@pytest.mark.parametrize("kind", ["luma_model", "rgb_model"])
+def test_grey_is_sharpened_in_8_and_16_bits(request, picture, kind):
+    sharpener = Sharpener(request.getfixturevalue(kind), engine="onnxruntime")
+    grey = picture[..., 0] // 2 + 64
+    out = sharpener.array(grey)
+    assert (out.shape, out.dtype) == (grey.shape, np.uint8)
+    assert (out != grey).any()
+    deep = sharpener.array(grey.astype(np.uint16) * 257)
+    assert deep.dtype == np.uint16
+    np.testing.assert_allclose(deep / 257, out, atol=0.51)
+
+
+def test_grey_as_rgb_gives_the_same(luma_sharpener, picture):
+    grey = picture[..., 0]
+    color = np.repeat(grey[..., None], 3, axis=2)
+    difference = luma_sharpener.array(color)[..., 1].astype(int) - luma_sharpener.array(grey)
+    assert np.abs(difference).max() <= 1  # the weights add up to 1 only within float noise
+
+
+def test_strength_scales_the_change(luma_model, picture):
+    calm = picture // 3 + 85
+    full = Sharpener(luma_model).array(calm).astype(int) - calm
+    half = Sharpener(luma_model, strength=0.5).array(calm).astype(int) - calm
+    np.testing.assert_allclose(half, full / 2, atol=1)
+    np.testing.assert_array_equal(Sharpener(luma_model, strength=0).array(picture), picture)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan"), float("inf")])
+def test_strength_outside_0_to_1_is_refused(luma_model, strength):
+    with pytest.raises(UserError, match="strength must be from 0 to 1"):
+        Sharpener(luma_model, strength=strength)
+
+
+@pytest.mark.parametrize("kind", ["luma_model", "rgb_model"])
+def test_tiles_change_nothing(request, picture, monkeypatch, kind):
+    sharpener = Sharpener(request.getfixturevalue(kind), engine="onnxruntime")
+    whole = sharpener.array(picture)
+    monkeypatch.setattr(sharpen, "tiles", lambda h, w, card: tiles(h, w, card, 16))
+    np.testing.assert_array_equal(sharpener.array(picture), whole)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0, 3), (5, 5, 4), (5,), (1, 5, 5, 3)])
+def test_other_shapes_and_types_are_refused(luma_sharpener, shape):
+    with pytest.raises(ValueError, match="need a picture"):
+        luma_sharpener.array(np.zeros(shape, np.uint8))
+    with pytest.raises(ValueError, match="need uint8 or uint16"):
+        luma_sharpener.array(np.zeros((5, 5, 3), np.float32))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (8, 3)])
+def test_tiny_pictures(luma_sharpener, size):
+    assert luma_sharpener.array(np.full((*size, 3), 7, np.uint8)).shape == (*size, 3)
+
+
+@pytest.mark.parametrize(
+    ("mode", "result"),
+    [
+        *[(mode, mode) for mode in ("L", "RGB", "LA", "RGBA", "I;16")],
+        *[("P", "RGB"), ("CMYK", "RGB"), ("1", "RGB")],
+    ],
+)
+def test_images_keep_mode_alpha_and_info(luma_sharpener, picture, mode, result):
+    if mode == "I;16":
+        image = Image.fromarray(picture[..., 0].astype(np.uint16) * 200)
+    else:
+        image = Image.fromarray(picture).convert(mode)
+    if mode in ("LA", "RGBA"):
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.info["icc_profile"] = b"profile"
+    out = luma_sharpener.image(image)
+    assert (out.mode, out.size, out.info["icc_profile"]) == (result, image.size, b"profile")
+    if mode in ("LA", "RGBA"):
+        np.testing.assert_array_equal(out.getchannel("A"), image.getchannel("A"))
+
+
+def test_several_threads_share_a_sharpener(luma_sharpener, picture):
+    pictures = [picture[: 20 + i, : 40 - i] for i in range(12)]
+    expected = [luma_sharpener.array(part) for part in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        for result, alone in zip(pool.map(luma_sharpener.array, pictures), expected, strict=True):
+            np.testing.assert_array_equal(result, alone)
+
+
+def test_a_file_becomes_a_file(luma_sharpener, photo, picture, tmp_path):
+    luma_sharpener.file(photo, tmp_path / "new" / "out.png")
+    with Image.open(tmp_path / "new" / "out.png") as written:
+        np.testing.assert_array_equal(np.asarray(written), luma_sharpener.array(picture))
+
+
+def test_the_photo_itself_is_never_written(luma_sharpener, photo, tmp_path):
+    before = photo.read_bytes()
+    (tmp_path / "link.png").symlink_to(photo)
+    for target in (photo, tmp_path / "link.png"):
+        with pytest.raises(UserError, match="is the photo itself"):
+            luma_sharpener.file(photo, target)
+    assert photo.read_bytes() == before
+
+
+def test_an_engine_that_is_loaded_is_taken(luma_sharpener, picture):
+    shared = Sharpener(engine=luma_sharpener.engine)
+    assert shared.engine is luma_sharpener.engine
+    np.testing.assert_array_equal(shared.array(picture), luma_sharpener.array(picture))
+
+
+def test_the_model_is_found_by_the_environment(luma_model, rgb_model, monkeypatch):
+    monkeypatch.setenv("KDSHARP_MODEL", str(rgb_model))
+    assert Sharpener().card.color == "rgb"
+    assert Sharpener(str(luma_model)).card.color == "luma"
+    assert dataclasses.is_dataclass(Sharpener().card)

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+import torch
+
+from kdsharp.errors import UserError
+from kdsharp.train.batches import Examples, Planes, batches
+
+
+def examples(count=10, side=6):
+    """Inputs whose target is the same picture, so that turns must agree."""
+    values = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
+    return Examples(Planes(values, 255), [(0.5, Planes(values.astype(np.uint16) * 257, 65535))])
+
+
+def take(start, stop, rank=0, world=1, size=4):
+    return list(batches(examples(), size, 7, start, stop, rank, world))
+
+
+def test_a_batch_is_scaled_floats_channels_last():
+    (batch,) = take(0, 1)
+    assert batch.inputs_NCHW.shape == (4, 3, 6, 6)
+    assert batch.inputs_NCHW.dtype == torch.float32
+    assert batch.inputs_NCHW.is_contiguous(memory_format=torch.channels_last)
+    assert batch.inputs_NCHW.min() >= 0
+    assert batch.inputs_NCHW.max() <= 1
+
+
+def test_inputs_and_targets_are_turned_alike():
+    for batch in take(0, 20):
+        ((weight, target),) = batch.targets
+        assert weight == 0.5
+        torch.testing.assert_close(batch.inputs_NCHW, target)
+
+
+def test_all_eight_turns_occur():
+    source = np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1)
+    seen = {
+        tuple((b.inputs_NCHW * 255).round().flatten().tolist())
+        for b in batches(Examples(Planes(source, 255), []), 1, 0, 0, 200)
+    }
+    assert len(seen) == 8
+
+
+def test_an_epoch_uses_no_example_twice_and_the_next_another_order():
+    values = np.arange(8, dtype=np.uint8).reshape(8, 1, 1, 1)
+    made = [
+        (b.inputs_NCHW * 255).round().flatten().int().tolist()
+        for b in batches(Examples(Planes(values, 255), []), 2, 1, 0, 8)
+    ]
+    first, second = [[row for batch in half for row in batch] for half in (made[:4], made[4:])]
+    assert sorted(first) == sorted(second) == list(range(8))
+    assert first != second
+
+
+def test_any_step_can_be_the_first():
+    whole = take(0, 6)
+    for start in range(6):
+        for ours, theirs in zip(take(start, 6), whole[start:], strict=True):
+            assert torch.equal(ours.inputs_NCHW, theirs.inputs_NCHW)
+
+
+def test_processes_share_a_batch_without_overlap():
+    (whole,) = take(2, 3)
+    halves = [take(2, 3, rank, 2)[0].inputs_NCHW for rank in range(2)]
+    assert torch.equal(torch.stack(halves, 1).flatten(0, 1), whole.inputs_NCHW)
+
+
+def test_too_few_examples_for_a_batch_are_told():
+    with pytest.raises(UserError, match="10 patches make no batch of 16"):
+        take(0, 1, size=16)

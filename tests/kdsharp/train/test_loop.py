@@ -1,0 +1,161 @@
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from kdsharp.errors import UserError
+from kdsharp.train.batches import Examples
+from kdsharp.train.checkpoint import load_checkpoint
+from kdsharp.train.loop import LOSSES, fit, learning_rate
+from kdsharp.train.validate import psnr_y
+from tests.kdsharp.train.networks import LOOP, blurred, student
+
+
+def train(path, loop=LOOP, on_epoch=lambda _: None, validate=None, fingerprint="a"):
+    examples = blurred()
+    ((_, truth),) = examples.targets
+    validate = validate or (lambda n: psnr_y(n, examples.inputs, truth, border=2))
+    return fit(student(), examples, validate, loop, path, fingerprint, on_epoch)
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_training_makes_it_better(tmp_path):
+    loop = dataclasses.replace(LOOP, epochs=10)
+    done = train(tmp_path / "c.pt", loop)
+    scores = [row["val_psnr_y"] for row in done.history]
+    assert scores[-1] > scores[0] + 0.5
+    assert [row["epoch"] for row in done.history] == list(range(1, 11))
+    assert done.best_epoch == 1 + scores.index(max(scores))
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("at", [1, 3, 4, 5, 7])
+def test_a_run_killed_at_any_step_ends_with_the_same_weights(tmp_path, at, monkeypatch):
+    whole = train(tmp_path / "whole.pt")
+    path = tmp_path / "killed.pt"
+    calls = 0
+    original = LOSSES["mse"]
+
+    def killer(a, b):
+        nonlocal calls
+        calls += 1
+        if calls == at + 1:
+            raise Killed
+        return original(a, b)
+
+    with monkeypatch.context() as patched:
+        patched.setitem(LOSSES, "mse", killer)
+        with pytest.raises(Killed):
+            train(path)
+    resumed_at = load_checkpoint(path, "a").step
+    assert resumed_at == at
+    again = train(path)
+    assert same(again.weights, whole.weights)
+    assert again.history == whole.history
+
+
+def test_a_finished_training_is_not_done_again(tmp_path):
+    path = tmp_path / "c.pt"
+    whole = train(path)
+    epochs = []
+    assert same(train(path, on_epoch=epochs.append).weights, whole.weights)
+    assert epochs == []
+
+
+def test_a_checkpoint_of_another_training_is_left_aside(tmp_path):
+    path = tmp_path / "c.pt"
+    train(path)
+    epochs = []
+    train(path, on_epoch=epochs.append, fingerprint="b")
+    assert len(epochs) == LOOP.epochs
+
+
+def test_a_damaged_checkpoint_costs_time_only(tmp_path, caplog):
+    path = tmp_path / "c.pt"
+    whole = train(path)
+    path.write_bytes(path.read_bytes()[:500])
+    assert same(train(path).weights, whole.weights)
+    assert "cannot be read" in caplog.text
+
+
+def test_the_best_epoch_is_kept_not_the_last(tmp_path):
+    scores = iter([1.0, 3.0, 2.0])
+    kept = []
+
+    def validate(network):
+        kept.append({k: v.clone() for k, v in network.state_dict().items()})
+        return next(scores)
+
+    loop = dataclasses.replace(LOOP, epochs=3)
+    done = train(tmp_path / "c.pt", loop, validate=validate)
+    assert done.best_epoch == 2
+    assert same(done.weights, kept[1])
+    assert not same(done.weights, kept[2])
+
+
+def test_what_is_validated_is_the_moving_average(tmp_path):
+    """An average without memory is the weights themselves."""
+    seen = []
+    loop = dataclasses.replace(LOOP, ema=0.0)
+    train(tmp_path / "a.pt", loop, validate=lambda n: seen.append(n.last.weight.clone()) or 0.0)
+    last = load_checkpoint(tmp_path / "a.pt", "a").model["last.weight"]
+    torch.testing.assert_close(seen[-1], last)
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_every_loss_is_zero_where_equal_and_grows(loss):
+    a = torch.rand(1, 1, 4, 4)
+    assert LOSSES[loss](a, a) <= 1.01e-3
+    assert LOSSES[loss](a, a + 0.1) > LOSSES[loss](a, a + 0.05)
+
+
+def test_targets_are_weighted(tmp_path):
+    examples = blurred()
+    ((_, truth),) = examples.targets
+    half = Examples(examples.inputs, [(0.25, truth), (0.75, truth)])
+    score = lambda n: psnr_y(n, examples.inputs, truth, border=2)  # noqa: E731
+    one = fit(student(), examples, score, LOOP, tmp_path / "1.pt", "a")
+    two = fit(student(), half, score, LOOP, tmp_path / "2.pt", "a")
+    for name, weight in one.weights.items():
+        torch.testing.assert_close(two.weights[name], weight, atol=1e-4, rtol=1e-3)
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_step(tmp_path):
+    loop = dataclasses.replace(LOOP, lr=1.0, clip=1e30, warmup_steps=0, epochs=200)
+    with pytest.raises(UserError, match=r"the loss is (nan|inf) at step \d+: lower lr"):
+        fit(
+            _Exploding(),
+            blurred(),
+            lambda _: 0.0,
+            loop,
+            tmp_path / "c.pt",
+            "a",
+        )
+
+
+class _Exploding(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, x):
+        return x * torch.exp(10 * self.weight.abs() * (1 + 100 * (self.weight != 1)))
+
+
+def test_the_learning_rate_warms_up_and_decays():
+    rates = [
+        learning_rate(step, 1000, dataclasses.replace(LOOP, warmup_steps=50))
+        for step in range(1000)
+    ]
+    assert rates[0] < LOOP.lr / 40
+    assert max(rates) == pytest.approx(LOOP.lr, rel=0.01)
+    assert rates.index(max(rates)) == 50
+    assert rates[-1] == pytest.approx(0.01 * LOOP.lr, rel=0.01)
+    assert all(math.isfinite(rate) and rate > 0 for rate in rates)

@@ -1,0 +1,42 @@
+import dataclasses
+
+import pytest
+import torch
+
+from kdsharp.train.config import StudentConfig
+from kdsharp.train.student import Student
+from tests.kdsharp.train.networks import TINY, student
+
+SIZES = [(1, 1), (1, 2), (5, 4), (8, 8), (13, 17)]
+
+
+@pytest.mark.parametrize("color", ["luma", "rgb"])
+@pytest.mark.parametrize("size", SIZES)
+def test_an_untrained_student_is_the_identity(color, size):
+    made = student(dataclasses.replace(TINY, color=color))
+    x = torch.rand(2, made.planes, *size)
+    assert torch.equal(made(x), x)
+
+
+def test_it_has_three_convolutions_and_says_its_size():
+    made = Student(StudentConfig(channels=32, kernels=(5, 3, 3)))
+    assert [type(m) for m in made.children()] == [torch.nn.Conv2d] * 3
+    assert made.parameter_count == 4 * 32 * 25 + 32 + 32 * 32 * 9 + 32 + 32 * 4 * 9 + 4
+    assert made.macs_per_pixel == (4 * 32 * 25 + 32 * 32 * 9 + 32 * 4 * 9) / 4
+
+
+@pytest.mark.parametrize("kernels", [(3, 3, 3), (5, 3, 3), (1, 1, 1)])
+@pytest.mark.parametrize("position", [40, 41])
+def test_the_receptive_radius_is_exact_on_one_side(kernels, position):
+    made = student(dataclasses.replace(TINY, kernels=kernels), trained=True)
+    x = torch.rand(1, 1, 80, 80, requires_grad=True)
+    (gradient,) = torch.autograd.grad(made(x)[0, 0, position, position], x)
+    reach = (gradient[0, 0].nonzero() - position).abs().max()
+    assert reach == made.receptive_radius
+
+
+def test_an_odd_side_is_continued_by_its_last_column():
+    made = student(trained=True)
+    x = torch.rand(1, 1, 8, 7)
+    wide = torch.cat([x, x[..., -1:]], -1)
+    torch.testing.assert_close(made(x), made(wide)[..., :7])

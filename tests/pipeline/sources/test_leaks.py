@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from kdsharp.errors import UserError
+from pipeline.sources.leaks import Leak, find_leaks, refuse_leaks
+from pipeline.sources.source import Photo
+
+
+def photo(name: str, fingerprint: int | None, sha256: str = "") -> Photo:
+    return Photo(name, Path(name), None, "", sha256 or name, 200, 200, fingerprint)
+
+
+FAR = 0xFFFF_FFFF << 16
+
+
+def test_near_pictures_across_splits_are_found():
+    splits = {
+        "train": [photo("a", 0b1111), photo("b", FAR), photo("c", 0b1111)],
+        "val": [photo("d", 0)],
+        "test": [photo("e", FAR ^ 0b11111)],
+    }
+    assert find_leaks(splits, 4) == [Leak("train/a", "val/d", 4), Leak("train/c", "val/d", 4)]
+    assert len(find_leaks(splits, 5)) == 3
+    assert find_leaks(splits, 3) == []
+
+
+def test_the_same_bytes_are_found_whatever_the_fingerprint():
+    splits = {"train": [photo("a", None, "x")], "val": [photo("b", None, "x")], "test": []}
+    assert find_leaks(splits, 0) == [Leak("train/a", "val/b", None)]
+    with pytest.raises(UserError, match=r"train/a and val/b \(the same file\): remove one"):
+        refuse_leaks(splits, 0)
+
+
+def test_plain_pictures_are_near_to_none():
+    splits = {"train": [photo("a", None)], "val": [photo("b", None)], "test": [photo("c", 0)]}
+    refuse_leaks(splits, 16)
+
+
+def test_the_error_names_three_and_counts_the_others():
+    splits = {"train": [photo(str(n), 0) for n in range(9)], "val": [photo("v", 1)], "test": []}
+    with pytest.raises(UserError, match=r"train/2 and val/v \(distance 1\), and 6 more") as got:
+        refuse_leaks(splits, 4)
+    assert "lower data.duplicate_distance (4)" in str(got.value)
+    assert "\n" not in str(got.value)
+
+
+def test_the_sample_has_none():
+    from pipeline.sources.check import check
+    from pipeline.sources.sample import Sample
+
+    photos, skipped = check(Sample().candidates(Path()), 128)
+    splits = Sample().assign(photos)
+    assert skipped == []
+    assert {split: len(members) for split, members in splits.items()} == {
+        "train": 10,
+        "val": 2,
+        "test": 3,
+    }
+    assert find_leaks(splits, 10) == []
+    with pytest.raises(UserError, match=r"lower data\.min_side"):
+        Sample().assign([p for p in photos if min(p.width, p.height) >= 450])
