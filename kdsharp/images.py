@@ -13,15 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import (
-    ExifTags,
-    Image,
-    ImageFile,
-    ImageOps,
-    JpegImagePlugin,
-    PngImagePlugin,
-    UnidentifiedImageError,
-)
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile, get_sampling
+from PIL.PngImagePlugin import PngInfo
 
 from kdsharp.errors import UserError, describe
 from kdsharp.files import atomic_file
@@ -87,14 +81,15 @@ def open_photo(path: Path) -> Photo:
         upright = _upright(image)
         exif = _tiff_exif(image) if image.format == "TIFF" else upright.info.get("exif")
         about = _about(upright.info, exif)
+        if upright.mode in _DEEP:
+            deep = np.asarray(upright).astype(np.uint16)  # of either byte order
+            return Photo(Image.fromarray(deep), None, about)
         if _has_alpha(upright):
             whole = upright.convert("LA" if upright.mode in ("1", "L", "LA") else "RGBA")
             color = whole.convert("L" if whole.mode == "LA" else "RGB")
             return Photo(_bare(color), whole.getchannel("A"), about)
-        grey = upright.mode in ("1", "L")
-        mode = "I;16" if upright.mode in _DEEP else "L" if grey else "RGB"
-        color = upright if upright.mode == mode else _convert(upright, mode)
-        return Photo(_bare(color), None, about, jpeg)
+        mode = "L" if upright.mode in ("1", "L") else "RGB"
+        return Photo(_bare(upright.convert(mode)), None, about, jpeg)
 
 
 def save_photo(photo: Photo, target: Path, *, quality: int | None = None) -> None:
@@ -168,12 +163,6 @@ def _has_alpha(image: Image.Image) -> bool:
     return image.has_transparency_data and image.mode not in _DEEP
 
 
-def _convert(image: Image.Image, mode: str) -> Image.Image:
-    if mode == "I;16":
-        return Image.fromarray(np.asarray(image).astype(np.uint16))
-    return image.convert(mode)
-
-
 def _bare(image: Image.Image) -> Image.Image:
     """A copy without metadata, which Pillow would otherwise write on its own account."""
     bare = image.copy()
@@ -211,7 +200,7 @@ def _kept(about: Mapping[str, Any], kind: str) -> dict[str, Any]:
     }
     kept = {key: about[key] for key in places[kind] if key in about}
     if kind == "PNG" and "xmp" in about:
-        text = PngImagePlugin.PngInfo()
+        text = PngInfo()
         text.add_itxt("XML:com.adobe.xmp", about["xmp"].decode("utf-8", "replace"))
         kept["pnginfo"] = text
     if kind == "JPEG":
@@ -220,12 +209,12 @@ def _kept(about: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _jpeg(image: Image.Image) -> dict[str, Any] | None:
-    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+    if not isinstance(image, JpegImageFile):
         return None
     tables = list(image.quantization.values())
     if not all(0 < step < 256 for table in tables for step in table):
         return None  # 12-bit tables do not fit a baseline JPEG
-    subsampling = JpegImagePlugin.get_sampling(image)
+    subsampling = get_sampling(image)
     return {
         "qtables": tables,
         "subsampling": subsampling if subsampling in (0, 1, 2) else 0,

@@ -9,7 +9,7 @@ from kdsharp.errors import UserError
 from pipeline.params import Params
 from pipeline.paths import MANIFEST
 
-__all__ = ["Lineage", "read_lineage"]
+__all__ = ["Lineage", "data_hash", "read_lineage"]
 
 # What decides a model beside the data. Outputs, dvc.lock, tests and pages do not.
 _CODE = ("kdsharp", "pipeline", "params.yaml", "dvc.yaml", "requirements.lock")
@@ -46,18 +46,19 @@ def read_lineage(params: Params) -> Lineage:
 
     Raises `UserError` while there is no manifest of photos.
     """
-    data_hash, params_hash = _data_hash(), params.digest()
+    data, params_hash = data_hash(), params.digest()
     commit = _commit()
     return Lineage(
         git_commit=commit,
         dirty=None if commit is None else _dirty(),
-        data_hash=data_hash,
+        data_hash=data,
         params_hash=params_hash,
-        retraining=hashlib.sha256((data_hash + params_hash).encode()).hexdigest()[:12],
+        retraining=hashlib.sha256((data + params_hash).encode()).hexdigest()[:12],
     )
 
 
-def _data_hash() -> str:
+def data_hash() -> str:
+    """MD5 of the manifest of photos: what dvc.lock records; `UserError` while there is none."""
     try:
         manifest = MANIFEST.read_bytes()
     except FileNotFoundError:

@@ -99,7 +99,7 @@ class Teacher(nn.Module):
     @property
     def stride(self) -> int:
         """Full-size pixels that one position of the deepest stage stands for."""
-        return int(2 ** (self.config.depth + 1))
+        return 1 << (self.config.depth + 1)
 
     @property
     def parameter_count(self) -> int:

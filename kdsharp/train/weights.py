@@ -68,7 +68,9 @@ def read_notes(path: Path) -> dict[str, Any]:
 
 def _fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """JSON back to what the dataclasses hold: tuples for lists, the loop's own object."""
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
+    }
     if "loop" in fields:
         fields["loop"] = LoopConfig(**fields["loop"])
     return fields

@@ -81,10 +81,13 @@ def show(
     pictures = {name: methods[name](low) for name in TITLES if name != "truth"}
     images = {name: Image.fromarray(made) for name, made in {**pictures, "truth": truth}.items()}
     rows = table[(table["split"] == photo.split) & (table["name"] == photo.name)]
-    scores = rows.set_index("method")[[*METRICS, "gain_y"]].to_dict("index")
+    scores = {
+        str(row["method"]): {key: float(row[key]) for key in (*METRICS, "gain_y")}
+        for row in rows.to_dict("records")
+    }
     width, height = (min(d, s) for d, s in zip(DETAIL, images["truth"].size, strict=True))
     box = most_changed(images["input"], images["truth"], (width, height))
-    return Shown(photo, images, {str(k): v for k, v in scores.items()}, box, remark)
+    return Shown(photo, images, scores, box, remark)
 
 
 def file_names(photos: Sequence[Photo]) -> dict[Photo, str]:

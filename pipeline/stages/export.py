@@ -8,6 +8,7 @@ from pathlib import Path
 from kdsharp.card import FORMAT, Card, Tensor, write_card
 from kdsharp.engine import ENGINES, load_engine
 from kdsharp.files import atomic_dir, sha256_file
+from kdsharp.metrics import METRICS
 from kdsharp.sharpen import Sharpener
 from kdsharp.train.export import INPUT, OUTPUT, check_parity, write_onnx
 from kdsharp.train.student import GRID, Student, load_student
@@ -16,7 +17,7 @@ from kdsharp.train.weights import read_notes
 from pipeline.lineage import data_hash
 from pipeline.params import Params
 from pipeline.paths import EXPORT, STUDENT, TEACHER
-from pipeline.scoring import mean_scores, score_split
+from pipeline.scoring import Method, list_photos, score
 from pipeline.stages.run import run_stage
 
 __all__ = ["main"]
@@ -46,11 +47,15 @@ def _prove(student: Student, folder: Path, engine: str, tolerance: float) -> Non
 
 
 def _metrics(folder: Path, params: Params) -> dict[str, dict[str, float]]:
-    methods = {
-        "input": lambda rgb: rgb,
+    """Means over the validation photos; the test photos are for `evaluate` alone."""
+    methods: dict[str, Method] = {
+        "input": lambda low: low,
         "student_onnx": Sharpener(folder, engine="onnxruntime").array,
     }
-    return mean_scores(score_split("val", methods, params.degradation))
+    photos = [photo for photo in list_photos() if photo.split == "val"]
+    table = score(photos, methods, params.degradation)
+    means = {name: table.loc[table["method"] == name, list(METRICS)].mean() for name in methods}
+    return {name: {key: round(float(row[key]), 4) for key in METRICS} for name, row in means.items()}
 
 
 def _card(student: Student, params: Params, path: Path) -> Card:

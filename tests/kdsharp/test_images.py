@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, JpegImagePlugin
+from PIL import Image, ImageCms
+from PIL.JpegImagePlugin import get_sampling
 
 from kdsharp.errors import UserError
 from kdsharp.images import SUFFIXES, Photo, open_photo, read_rgb, save_photo
@@ -148,7 +149,7 @@ def test_a_jpeg_is_compressed_as_its_source(tmp_path, picture, quality, subsampl
     save_photo(open_photo(tmp_path / "in.jpg"), tmp_path / "out.jpg")
     with Image.open(tmp_path / "in.jpg") as before, Image.open(tmp_path / "out.jpg") as after:
         assert after.quantization == before.quantization
-        assert JpegImagePlugin.get_sampling(after) == subsampling
+        assert get_sampling(after) == subsampling
     save_photo(open_photo(tmp_path / "in.jpg"), tmp_path / "small.jpg", quality=10)
     assert (tmp_path / "small.jpg").stat().st_size < (tmp_path / "out.jpg").stat().st_size
 
@@ -169,6 +170,27 @@ def test_grey_of_16_bits_keeps_them(tmp_path, suffix):
         np.testing.assert_array_equal(np.asarray(written), deep)
     with pytest.raises(UserError, match="JPEG cannot hold 16 bits"):
         save_photo(open_photo(tmp_path / f"in{suffix}"), tmp_path / "out.jpg")
+
+
+def test_grey_of_16_bits_may_have_either_byte_order(tmp_path):
+    deep = np.array([[1, 256, 65535]], np.uint16)
+    tags = [(256, 3), (257, 1), (258, 16), (259, 1), (262, 1), (273, 8), (277, 1), (279, 6)]
+    entries = b"".join(struct.pack(">HHIHH", tag, 3, 1, value, 0) for tag, value in tags)
+    header = b"MM\0*" + struct.pack(">I", 14)
+    content = header + deep.astype(">u2").tobytes() + struct.pack(">H", 8) + entries + bytes(4)
+    (tmp_path / "a.tif").write_bytes(content)
+    np.testing.assert_array_equal(np.asarray(open_photo(tmp_path / "a.tif").image), deep)
+    np.testing.assert_array_equal(pixels(tmp_path / "a.tif")[0, :, 0], (0, 1, 255))
+
+
+def test_a_phone_jpeg_with_extras_gives_its_first_picture(tmp_path, picture):
+    image = Image.fromarray(picture)
+    extra = Image.new("RGB", (10, 10))
+    image.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[extra], quality=95)
+    with Image.open(tmp_path / "a.jpg") as written:
+        assert written.n_frames == 2
+    assert open_photo(tmp_path / "a.jpg").image.size == image.size
+    assert np.abs(pixels(tmp_path / "a.jpg").astype(int) - picture).mean() < 3
 
 
 @pytest.mark.parametrize(("color_type", "samples"), [(2, 3), (4, 2), (6, 4)])

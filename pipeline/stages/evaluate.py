@@ -1,0 +1,128 @@
+"""Stage `evaluate`: every method on the validation and the test photos, as tables and a report."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from kdsharp.errors import UserError
+from kdsharp.files import atomic_dir, atomic_file, sha256_file, write_json, write_text
+from kdsharp.train.student import load_student
+from kdsharp.train.teacher import load_teacher
+from pipeline.lineage import read_lineage
+from pipeline.params import Params
+from pipeline.paths import CURVES, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
+from pipeline.report.cards import card
+from pipeline.report.page import MOST_CARDS, Evaluation, page
+from pipeline.report.panel import panel
+from pipeline.report.shown import choose, file_names, show
+from pipeline.results import ROWS
+from pipeline.scoring import Method, Results, averages, list_photos, load_methods, score
+from pipeline.sources.progress import progress
+from pipeline.stages.run import run_stage
+from pipeline.tracking import TrackedRun, find_run, start
+
+__all__ = ["main"]
+
+log = logging.getLogger(__name__)
+
+IMAGES, PANELS, PAGE = REPORTS / "images.csv", REPORTS / "comparison", REPORTS / "report.html"
+
+
+def main(params: Params) -> None:
+    """Write reports/metrics.json, images.csv, comparison/ and report.html, and record them."""
+    photos = list_photos()
+    teacher, student = load_teacher(TEACHER), load_student(STUDENT)
+    methods = load_methods(params, teacher, student)
+    histories = {name: _history(name) for name in ("teacher", "student")}
+    with start("evaluate", read_lineage(params), tags=_tags()) as run:
+        run.params({key: getattr(params, key).model_dump() for key in ("degradation", "evaluate")})
+        with progress("scoring photos", len(photos), "photos") as done:
+            table = score(photos, methods, params.degradation, done)
+        results = averages(table)
+        manifest = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
+        found = Evaluation(params, manifest, teacher, student, table, results, histories)
+        _write_numbers(table, results)
+        write_text(PAGE, page(found, _draw(params, methods, table)))
+        _record(run, results)
+    _tell(results)
+
+
+def _history(stage: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(CURVES / f"{stage}.csv")
+    except FileNotFoundError:
+        raise UserError(f"{CURVES / stage}.csv is missing: dvc repro {stage} writes it") from None
+
+
+def _tags() -> dict[str, str]:
+    student = sha256_file(STUDENT)
+    return {
+        "kdsharp.teacher_sha256": sha256_file(TEACHER),
+        "kdsharp.student_sha256": student,
+        "kdsharp.student_run": find_run("student", {"kdsharp.sha256": student}) or "",
+    }
+
+
+def _write_numbers(table: pd.DataFrame, results: Results) -> None:
+    write_json(METRICS, results)
+    with atomic_file(IMAGES) as temporary:
+        table.to_csv(
+            temporary, index=False, float_format="%.6f", lineterminator="\n", encoding="utf-8"
+        )
+
+
+def _draw(params: Params, methods: dict[str, Method], table: pd.DataFrame) -> list[str]:
+    """Write the panels; return the same photos as figures for the page."""
+    chosen = choose(table, params.evaluate.panels)
+    names = file_names(list(chosen))
+    subtitle = f"{params.degradation.name} x{params.degradation.scale}"
+    cards = []
+    with (
+        atomic_dir(PANELS) as folder,
+        progress("drawing panels", len(chosen), "photos") as done,
+    ):
+        for number, (photo, remark) in enumerate(chosen.items(), start=1):
+            shown = show(photo, methods, table, params.degradation, remark)
+            panel(shown, subtitle).save(folder / names[photo], optimize=True)
+            # An empty string counts as a figure that the page has no room for.
+            cards.append(card(shown) if number <= MOST_CARDS else "")
+            done(number)
+    return cards
+
+
+def _record(run: TrackedRun, results: Results) -> None:
+    run.metrics(
+        {
+            f"{split}.{method}.{metric}": value
+            for split, methods in results.items()
+            for method, metrics in methods.items()
+            for metric, value in metrics.items()
+        }
+    )
+    for path in (METRICS, IMAGES, PAGE):
+        run.file(path)
+    for path in _panels():
+        run.picture(path, "comparison")
+
+
+def _panels() -> list[Path]:
+    return sorted(PANELS.glob("*.png"))
+
+
+def _tell(results: Results) -> None:
+    log.info("%-14s %-26s %s", "Y-PSNR / SSIM", "validation", "test")
+    for method in results["test"]:
+        cells = [_cell(results[split], method) for split in ("val", "test")]
+        log.info("%-14s %-26s %s", ROWS[method], *cells)
+    log.info("report: %s", PAGE)
+
+
+def _cell(rows: dict[str, dict[str, float]], method: str) -> str:
+    psnr, ssim = rows[method]["psnr_y"], rows[method]["ssim_y"]
+    gain = f"{psnr - rows['input']['psnr_y']:+.2f}" if method != "input" else ""
+    return f"{psnr:.2f} {gain:>6} / {ssim:.4f}"
+
+
+if __name__ == "__main__":
+    run_stage(main)
