@@ -73,8 +73,8 @@ def result_table(results: Results, split: str, title: str) -> "Table":
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    for number, heading in enumerate(["", *COLUMNS.values()]):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for heading in ("", *COLUMNS.values()):
+        table.add_column(heading, no_wrap=True)
     for row in result_rows(results, split):
         table.add_row(*row.values())
     return table

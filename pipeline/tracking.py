@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 # MLflow refuses longer ones, and more at once.
 _LONGEST_PARAM, _LONGEST_TAG, _MOST_PARAMS, _MOST_METRICS = 6000, 8000, 100, 1000
-_REFUSED = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST"}
+_REFUSED = "INVALID_PARAMETER_VALUE"
 
 
 class TrackedRun:
@@ -215,7 +215,7 @@ def _reopen(client: "MlflowClient", experiment: str, run_id: str | None) -> str 
     try:
         known = client.get_run(run_id)
     except MlflowException as error:
-        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", *_REFUSED}:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", _REFUSED}:
             return None
         raise
     if known.info.lifecycle_stage != "active" or known.info.experiment_id != experiment:
@@ -244,7 +244,7 @@ def _is_refusal(error: Exception) -> bool:
     from mlflow.exceptions import MlflowException
 
     if isinstance(error, MlflowException):
-        return error.error_code in _REFUSED
+        return error.error_code == _REFUSED
     return not isinstance(error, OSError) or isinstance(error, FileNotFoundError)
 
 

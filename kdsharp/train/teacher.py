@@ -127,8 +127,8 @@ class Teacher(nn.Module):
     @property
     def receptive_radius(self) -> int:
         """Full-size pixels on each side that an output pixel may depend on (an upper bound)."""
-        deepest = 21 + sum(7 * 2**stage for stage in range(2, self.config.depth + 1))
-        joins = sum(2**stage for stage in range(2, self.config.depth + 1))
+        deepest = 21 + sum(7 << stage for stage in range(2, self.config.depth + 1))
+        joins = sum(1 << stage for stage in range(2, self.config.depth + 1))
         half_grid = 2 * (2 + 2 * self.config.body)
         # Up to one deep position more, because an upsampled pixel sits anywhere inside it.
         return deepest + joins + half_grid + self.stride

@@ -14,7 +14,7 @@ from kdsharp.errors import UserError
 from kdsharp.files import atomic_file
 from kdsharp.train.config import LoopConfig
 
-__all__ = ["load_weights", "read_notes", "save_weights"]
+__all__ = ["load_weights", "read_about", "save_weights"]
 
 # One key only: the order of several is not the same in each run, and the bytes must be.
 KEY = "kdsharp"
@@ -61,9 +61,10 @@ def load_weights(
     return network.eval()
 
 
-def read_notes(path: Path) -> dict[str, Any]:
-    """The notes that `save_weights` was given."""
-    return dict(_read(path)[0]["notes"])
+def read_about(path: Path) -> dict[str, Any]:
+    """What the file says of its network without building it: config and notes in one mapping."""
+    described, _ = _read(path)
+    return {**described["config"], **described["notes"]}
 
 
 def _fields(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ process of the foreground group; Prefect's temporary server would end first, and
 try for two minutes to tell it that it was interrupted.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -32,6 +33,8 @@ def launch_retrain() -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda received, _: flow.send_signal(received))
         code = flow.wait()
+    with contextlib.suppress(ProcessLookupError):  # the temporary server of a flow that was killed
+        os.killpg(flow.pid, signal.SIGTERM)
     if code < 0:
         raise KdsharpError(f"ended by {signal.Signals(-code).name}")
     raise SystemExit(code)

@@ -1,7 +1,7 @@
 """Charts as inline SVG and HTML: learning curves, and the gain of every photo."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -31,6 +31,7 @@ def curves(histories: Mapping[str, pd.DataFrame], column: str, title: str, log: 
     parts = [f'<text class="title" x="0" y="16">{text(title)}</text>']
     parts += [_grid_line(scale, tick, log) for tick in _ticks(*scale.y, log)]
     parts += [_epoch(scale, epoch) for epoch in _epochs(int(min(xs)), int(max(xs)))]
+    parts.append(f'<text class="axis" x="{_WIDTH - _RIGHT + 10}" y="{_HEIGHT - 12}">epoch</text>')
     ends = _apart({name: scale.at(*line[-1])[1] for name, line in lines.items()}, 20)
     for name, line in lines.items():
         points = [scale.at(*point) for point in line]
@@ -72,7 +73,7 @@ def _bars(name: str, gain: Mapping[str, float], low: float, high: float) -> str:
     return (
         f'<div class="row"><span class="name" title="{shown}">{shown}</span>'
         f'<span class="track">{bars}</span>'
-        f'<span class="number">{signed(gain["student"])} dB</span></div>'
+        f'<span class="number">{signed(gain["student"])}</span></div>'
     )
 
 
@@ -101,11 +102,11 @@ def _padded(low: float, high: float) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float, log: bool) -> list[float]:
-    """Three to six round values; powers of ten where the values are logarithms of wide ranges."""
+    """Two to five round values; powers of ten where the values are logarithms of wide ranges."""
     if log and high - low > 1.5:
         step = float(math.ceil((high - low) / 5))
     else:
-        rough = (high - low) / 4
+        rough = (high - low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(f * power for f in (1, 2, 5, 10) if f * power >= rough)
     first, last = math.ceil(low / step), math.floor(high / step)
@@ -134,9 +135,7 @@ def _epoch(scale: _Scale, epoch: int) -> str:
 def _apart(heights: Mapping[str, float], least: float) -> dict[str, float]:
     """The heights of the labels, moved so that none covers another."""
     placed: dict[str, float] = {}
-    previous: Sequence[float] = ()
+    previous = -math.inf
     for name in sorted(heights, key=heights.__getitem__):
-        height = max(heights[name], previous[-1] + least) if previous else heights[name]
-        placed[name] = height
-        previous = [height]
+        previous = placed[name] = max(heights[name], previous + least)
     return placed

@@ -1,10 +1,13 @@
 """What the report says in words: what was trained on what, and what the numbers mean."""
 
+from pathlib import Path
+
 import pandas as pd
 
+from kdsharp.train.config import LoopConfig, StudentConfig
 from kdsharp.train.student import Student
 from kdsharp.train.teacher import Teacher
-from kdsharp.train.weights import read_notes
+from kdsharp.train.weights import read_about
 from pipeline.params import EvaluateParams, Params
 from pipeline.paths import STUDENT, TEACHER
 from pipeline.scoring import Results
@@ -75,7 +78,7 @@ def about(
         ("Patches", f"{patches.train:,} to train on and {patches.val:,} to validate on, {size}"),
         ("Teacher", f"{_teacher(teacher)}; {_size(teacher)}"),
         ("Student", f"{_student(student)}; {_size(student)}"),
-        ("Learns from", _learns_from(params)),
+        ("Learns from", _learns_from(student.config)),
         ("Unsharp mask", _unsharp(params.evaluate)),
     ]
 
@@ -85,7 +88,7 @@ def notes(table: pd.DataFrame, manifest: pd.DataFrame) -> list[str]:
     test = table[(table["split"] == "test") & (table["method"] == "student")]
     worse, count = int((test["gain_y"] < 0).sum()), len(test)
     photos = "photo" if count == 1 else "photos"
-    harmed = f"The student makes {worse or 'none'} of the {count} test {photos} worse."
+    harmed = f"By PSNR on Y the student makes {worse or 'none'} of the {count} test {photos} worse."
     said = [*(" ".join(note.split()) for note in _READING), harmed]
     if count < _FEW:
         said.append(
@@ -107,11 +110,11 @@ def on_original(results: Results) -> str:
 
 
 def _teacher(teacher: Teacher) -> str:
-    start = "from ImageNet weights" if read_notes(TEACHER).get("pretrained") else "from scratch"
+    start = "from ImageNet weights" if teacher.config.pretrained else "from scratch"
     config = teacher.config
     return (
         f"ResNet18 encoder ({config.depth} of 4 stages), trained {start}, and a decoder, "
-        f"{config.width} channels; {_best(read_notes(TEACHER))}"
+        f"{config.width} channels; {_best(TEACHER, config.loop)}"
     )
 
 
@@ -119,16 +122,16 @@ def _student(student: Student) -> str:
     kernels = ", ".join(f"{kernel}x{kernel}" for kernel in student.config.kernels)
     return (
         f"three convolutions ({kernels}) with {student.config.channels} channels on the half-size "
-        f"grid, {student.config.color}; {_best(read_notes(STUDENT))}"
+        f"grid, {student.config.color}; {_best(STUDENT, student.config.loop)}"
     )
 
 
 def _unsharp(params: EvaluateParams) -> str:
-    return f"radius {params.unsharp_radius:g} pixels, {params.unsharp_percent} %, threshold 0"
+    return f"radius {params.unsharp_radius:g} px, {params.unsharp_percent} %, threshold 0"
 
 
-def _best(noted: dict[str, object]) -> str:
-    return f"best epoch {noted.get('best_epoch', 'unknown')}"
+def _best(path: Path, loop: LoopConfig) -> str:
+    return f"best epoch {read_about(path).get('best_epoch', 'unknown')} of {loop.epochs}"
 
 
 def _size(network: Teacher | Student) -> str:
@@ -139,8 +142,7 @@ def _size(network: Teacher | Student) -> str:
     )
 
 
-def _learns_from(params: Params) -> str:
-    config = params.student
+def _learns_from(config: StudentConfig) -> str:
     if config.truth_weight == 0:
         return "the teacher's output"
     if config.teacher_weight == 0:

@@ -71,7 +71,7 @@ def _tiles(found: Evaluation) -> str:
         (f"{signed(gain['student'])} dB", "student over the input"),
         (f"{signed(gain['student'] - gain['unsharp'])} dB", "student over an unsharp mask"),
         (f"{signed(gain['teacher'])} dB", "teacher over the input"),
-        (f"{times:,.0f}×", "less work than the teacher"),
+        (f"{times:,.0f}×", "fewer multiply-accumulates than the teacher"),
     ]
     return "\n".join(f"<div><b>{number}</b><span>{label}</span></div>" for number, label in tiles)
 
@@ -93,7 +93,7 @@ def _cell(rows: Mapping[str, Mapping[str, float]], name: str, key: str) -> str:
     digits = 2 if key.startswith("psnr") else 4
     value = f"{rows[name][key]:.{digits}f}"
     if name == "input":
-        return value
+        return f"{value} <span></span>"
     return f"{value} {signed(rows[name][key] - rows['input'][key], digits)}"
 
 

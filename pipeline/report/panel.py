@@ -6,6 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from kdsharp.compare import Box
 from pipeline.report.shown import DETAIL, TITLES, Shown
+from pipeline.sources.check import printable
 
 __all__ = ["CELL", "mark", "panel", "shrink"]
 
@@ -13,7 +14,7 @@ CELL = 400
 """Width of a column and the greatest height of a whole picture, in pixels."""
 
 _ENLARGE = CELL // DETAIL[0]
-_GAP, _HEAD, _LABEL = 20, 64, 68
+_GAP, _HEAD, _LABEL = 20, 76, 68
 _PAPER, _INK, _FAINT, _MARK = (24, 24, 27), (244, 244, 245), (161, 161, 170), (250, 204, 21)
 _GAIN, _LOSS = (74, 222, 128), (248, 113, 113)
 
@@ -75,7 +76,7 @@ def _detail(picture: Image.Image, box: Box) -> Image.Image:
 
 def _head(draw: ImageDraw.ImageDraw, shown: Shown, subtitle: str) -> None:
     # Pillow's own font knows Western letters only.
-    name = shown.photo.name.encode("latin-1", "replace").decode("latin-1")
+    name = printable(shown.photo.name).encode("latin-1", "replace").decode("latin-1")
     name = name if len(name) <= 60 else f"...{name[-57:]}"
     width, height = shown.pictures["truth"].size
     about = ", ".join(

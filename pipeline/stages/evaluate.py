@@ -84,7 +84,7 @@ def _draw(params: Params, methods: dict[str, Method], table: pd.DataFrame) -> li
     ):
         for number, (photo, remark) in enumerate(chosen.items(), start=1):
             shown = show(photo, methods, table, params.degradation, remark)
-            panel(shown, subtitle).save(folder / names[photo], optimize=True)
+            panel(shown, subtitle).save(folder / names[photo])
             # An empty string counts as a figure that the page has no room for.
             cards.append(card(shown) if number <= MOST_CARDS else "")
             done(number)

@@ -12,8 +12,7 @@ from kdsharp.metrics import METRICS
 from kdsharp.sharpen import Sharpener
 from kdsharp.train.export import INPUT, OUTPUT, check_parity, write_onnx
 from kdsharp.train.student import GRID, Student, load_student
-from kdsharp.train.teacher import load_teacher
-from kdsharp.train.weights import read_notes
+from kdsharp.train.weights import read_about
 from pipeline.lineage import data_hash
 from pipeline.params import Params
 from pipeline.paths import EXPORT, STUDENT, TEACHER
@@ -55,7 +54,9 @@ def _metrics(folder: Path, params: Params) -> dict[str, dict[str, float]]:
     photos = [photo for photo in list_photos() if photo.split == "val"]
     table = score(photos, methods, params.degradation)
     means = {name: table.loc[table["method"] == name, list(METRICS)].mean() for name in methods}
-    return {name: {key: round(float(row[key]), 4) for key in METRICS} for name, row in means.items()}
+    return {
+        name: {key: round(float(row[key]), 4) for key in METRICS} for name, row in means.items()
+    }
 
 
 def _card(student: Student, params: Params, path: Path) -> Card:
@@ -75,22 +76,17 @@ def _card(student: Student, params: Params, path: Path) -> Card:
         grid=GRID,
         parameters=student.parameter_count,
         macs_per_pixel=student.macs_per_pixel,
-        lineage=_lineage(student),
+        lineage=_lineage(),
         metrics={},
     )
 
 
-def _lineage(student: Student) -> dict[str, object]:
+def _lineage() -> dict[str, object]:
     """What the model was made from, by content: true on any machine, whatever git says there."""
-    teacher = load_teacher(TEACHER)
     return {
         "data_hash": data_hash(),
-        "student": {"sha256": sha256_file(STUDENT), **dataclasses.asdict(student.config)},
-        "teacher": {
-            "sha256": sha256_file(TEACHER),
-            **read_notes(TEACHER),
-            **dataclasses.asdict(teacher.config),
-        },
+        "student": {"sha256": sha256_file(STUDENT), **read_about(STUDENT)},
+        "teacher": {"sha256": sha256_file(TEACHER), **read_about(TEACHER)},
     }
 
 

@@ -10,7 +10,7 @@ from kdsharp.errors import UserError
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.student import Student, load_student
 from kdsharp.train.teacher import load_teacher
-from kdsharp.train.weights import read_notes, save_weights
+from kdsharp.train.weights import read_about, save_weights
 from tests.kdsharp.train.networks import TINY, student
 
 
@@ -29,7 +29,9 @@ def test_what_was_saved_is_loaded(saved):
     assert torch.equal(loaded(x), made(x))
     assert loaded.config == TINY
     assert not loaded.training
-    assert read_notes(path) == {"best_epoch": 3}
+    about = read_about(path)
+    assert about["best_epoch"] == 3
+    assert about["channels"] == TINY.channels
 
 
 def test_the_same_contents_are_the_same_bytes_in_another_process(saved, tmp_path):
@@ -37,9 +39,9 @@ def test_the_same_contents_are_the_same_bytes_in_another_process(saved, tmp_path
     other = tmp_path / "other.safetensors"
     code = (
         "import sys; from kdsharp.train.student import load_student;"
-        "from kdsharp.train.weights import save_weights, read_notes;"
+        "from kdsharp.train.weights import save_weights;"
         "s = load_student(sys.argv[1]);"
-        "save_weights(sys.argv[2], 'student', s.config, s.state_dict(), read_notes(sys.argv[1]))"
+        "save_weights(sys.argv[2], 'student', s.config, s.state_dict(), {'best_epoch': 3})"
     )
     subprocess.run([sys.executable, "-c", code, path, other], check=True)
     assert other.read_bytes() == path.read_bytes()

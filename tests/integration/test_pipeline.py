@@ -1,0 +1,184 @@
+"""The whole pipeline through real DVC, at sizes that take seconds."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from tests.integration.checkout import make_checkout
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+SAME = ("data/patches", "models/teacher.safetensors", "models/student.safetensors", "models/export")
+METRICS = {"psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A checkout in which `dvc repro` has run from nothing to the report."""
+    checkout = make_checkout(tmp_path_factory.mktemp("finished") / "checkout")
+    checkout.run("dvc", "repro")
+    return checkout
+
+
+def test_the_results_have_the_agreed_form(finished):
+    metrics = json.loads((finished.root / "reports/metrics.json").read_text())
+    assert set(metrics) == {"val", "test"}
+    for rows in metrics.values():
+        assert set(rows) == {"input", "unsharp", "teacher", "student", "student_onnx"}
+        assert all(set(row) == METRICS for row in rows.values())
+    # What is scored as the exported student is the trained one, to a rounding of 8 bit.
+    for rows in metrics.values():
+        assert rows["student_onnx"]["psnr_y"] == pytest.approx(rows["student"]["psnr_y"], abs=0.01)
+
+
+def test_everything_that_people_look_at_is_there(finished):
+    for name in ("images.csv", "report.html", "curves/teacher.csv", "curves/student.csv"):
+        assert (finished.root / "reports" / name).stat().st_size > 0
+    assert list((finished.root / "reports/comparison").glob("*.png"))
+
+
+def test_git_is_left_with_what_dvc_writes_about_the_files(finished):
+    changed = finished.run("git", "status", "--porcelain").stdout.split("\n")
+    names = {line[3:] for line in changed if line}
+    assert names <= {"dvc.lock", "models/", "models/.gitignore", "reports/", "data/.gitignore"}
+
+
+def test_a_second_repro_changes_nothing_quickly(finished):
+    before = finished.outs()
+    began = time.monotonic()
+    said = finished.run("dvc", "repro").stdout
+    assert "up to date" in said
+    assert time.monotonic() - began < 30
+    assert finished.outs() == before
+
+
+def test_the_runs_of_one_retraining_belong_together(finished):
+    with sqlite3.connect(finished.root / "mlruns/mlflow.db") as store:
+        rows = store.execute("select run_uuid, key, value from tags").fetchall()
+        states = store.execute("select status from runs").fetchall()
+    store.close()
+    runs = {}
+    for run, key, value in rows:
+        runs.setdefault(run, {})[key] = value
+    stages = {tags["kdsharp.stage"]: tags for tags in runs.values()}
+    assert set(stages) == {"teacher", "student", "evaluate"}
+    assert len({tags["kdsharp.retraining"] for tags in stages.values()}) == 1
+    assert states == [("FINISHED",)] * 3
+    teacher_run = next(r for r, tags in runs.items() if tags["kdsharp.stage"] == "teacher")
+    assert stages["student"]["kdsharp.teacher_run"] == teacher_run
+    assert stages["teacher"]["kdsharp.dirty"] == "false"
+    assert stages["teacher"]["kdsharp.data_hash"] == finished.outs()["data/raw/manifest.csv"]
+
+
+def test_the_exported_model_sharpens_a_photo(finished, tmp_path):
+    photo = finished.root / "data/raw/test/chelsea.png"
+    finished.run(
+        "kdsharp", "sharpen", str(photo), "-o", str(tmp_path / "s.png"), "--model", "models/export"
+    )
+    assert (tmp_path / "s.png").stat().st_size > 0
+
+
+def test_killed_five_times_it_ends_with_the_same_bytes(finished, tmp_path):
+    checkout = make_checkout(tmp_path / "killed")
+    root = checkout.root
+    moments = {
+        "photos are copied": lambda: (root / "data/.acquire").exists(),
+        "patches are cut": lambda: any(root.glob("data/.part-patches-*/*_lr.npy")),
+        "the teacher is training": lambda: any(root.glob(".checkpoints/teacher-*/last.pt")),
+        "the teacher is written": lambda: (root / "models/teacher.safetensors").exists(),
+        "the student is training": lambda: any(root.glob(".checkpoints/student-*/last.pt")),
+    }
+    for moment, reached in moments.items():
+        process = checkout.start("dvc", "repro")
+        while not reached():
+            assert process.poll() is None, f"ended before {moment}"
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    checkout.run("dvc", "repro")
+    ours, theirs = checkout.outs(), finished.outs()
+    assert {name: ours[name] for name in SAME} == {name: theirs[name] for name in SAME}
+
+
+def test_a_plain_copy_without_git_works(finished, tmp_path):
+    checkout = make_checkout(tmp_path / "copy", git=False)
+    checkout.run("dvc", "repro")
+    ours, theirs = checkout.outs(), finished.outs()
+    assert {name: ours[name] for name in SAME} == {name: theirs[name] for name in SAME}
+
+
+def test_push_and_pull_carry_the_results_to_another_machine(finished, tmp_path):
+    remote = tmp_path / "remote"
+    finished.run("dvc", "remote", "add", "-f", "--local", "-d", "store", str(remote))
+    finished.run("dvc", "push")
+    other = make_checkout(tmp_path / "other")
+    shutil.copy(finished.root / "dvc.lock", other.root)
+    other.run("dvc", "remote", "add", "--local", "-d", "store", str(remote))
+    other.run("dvc", "pull")
+    assert "up to date" in other.run("dvc", "repro").stdout
+    assert (other.root / "reports/report.html").exists()
+    for name in ("models/student.safetensors", "models/export/student.onnx"):
+        assert (other.root / name).read_bytes() == (finished.root / name).read_bytes()
+
+
+def test_changes_are_compared_and_experiments_run(finished):
+    """What docs/daily-work.md shows."""
+    finished.run("dvc", "exp", "run", "-S", "student.channels=4")
+    difference = finished.run("dvc", "metrics", "diff", "--json").stdout
+    finished.run("dvc", "plots", "diff", "-o", "plots")
+    assert (finished.root / "plots/index.html").exists()
+    assert json.loads(difference) == {} or "reports/metrics.json" in difference
+
+
+def test_added_photos_are_noticed(finished, tmp_path):
+    checkout = make_checkout(tmp_path / "folder")
+    photos = tmp_path / "my photos"
+    shutil.copytree(finished.root / "data/raw", photos, ignore=shutil.ignore_patterns("*.csv"))
+    added = photos / "train/moon.png"
+    kept = added.read_bytes()
+    added.unlink()
+    checkout.set(data__source="folder", data__folder__path=str(photos))
+    checkout.run("dvc", "repro", "patches")
+    before = checkout.outs()
+    added.write_bytes(kept)
+    assert "up to date" not in checkout.run("dvc", "repro", "patches").stdout
+    assert checkout.outs()["data/raw/train"] != before["data/raw/train"]
+    assert checkout.outs()["data/raw/test"] == before["data/raw/test"]
+
+
+def test_several_processes_train_one_network(finished, tmp_path):
+    checkout = make_checkout(tmp_path / "several")
+    checkout.set(teacher__loop__processes=2)
+    checkout.run("dvc", "repro", "teacher")
+    whole = (finished.root / "reports/curves/teacher.csv").read_text().splitlines()[-1].split(",")
+    shared = (checkout.root / "reports/curves/teacher.csv").read_text().splitlines()[-1].split(",")
+    assert [float(v) for v in shared] == pytest.approx([float(v) for v in whole], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"teacher__loop__lr": 0.0}, "params.yaml: teacher.loop.lr is 0.0"),
+        ({"teacher__loop__lr": 1.0, "teacher__loop__clip": 1e30}, "the loss is"),
+        ({"teacher__loop__batch_size": 1000}, "64 patches make no batch of 1000"),
+        ({"teacher__loop__device": "cuda"}, "torch finds no CUDA GPU"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(finished, tmp_path, change, line):
+    checkout = make_checkout(tmp_path / "mistake")
+    shutil.copytree(finished.root / "data/patches", checkout.root / "data/patches")
+    for name in finished.root.glob("data/raw/manifest.csv"):
+        (checkout.root / "data/raw").mkdir(parents=True, exist_ok=True)
+        shutil.copy(name, checkout.root / "data/raw")
+    checkout.set(**change)
+    python = shutil.which("python", path=checkout.env["PATH"])
+    done = checkout.run(python, "-m", "pipeline.stages.teacher", code=2)
+    last = done.stderr.strip().splitlines()[-1]
+    assert line in last
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (checkout.root / "models").exists()

@@ -1,0 +1,137 @@
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from kdsharp.errors import UserError
+from pipeline.params import load_params
+from pipeline.paths import PARAMS
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """Write params.yaml with one value changed, added, or (value `...`) left out; give its path."""
+
+    def write(key, value):
+        values = YAML(typ="safe").load(PARAMS)
+        *sections, last = key.split(".")
+        section = values
+        for name in sections:
+            section = section[name]
+        if value is ...:
+            del section[last]
+        else:
+            section[last] = value
+        path = tmp_path / "params.yaml"
+        with path.open("w") as opened:
+            YAML(typ="safe").dump(values, opened)
+        return path
+
+    return write
+
+
+def leaves(section, prefix=""):
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def test_the_repo_s_own_params_are_valid():
+    assert load_params().data.source == "sample"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("teecher", {}, "teecher is no known key"),
+        ("data.folder.vall", 0.1, "data.folder.vall is no known key"),
+        ("teacher.loop.learning_rate", 1, "teacher.loop.learning_rate is no known key"),
+        ("student.width", 1, "student.width is no known key"),
+        ("data.source", "imagenet", "data.source is 'imagenet'"),
+        ("data.folder.path", 3, "data.folder.path is 3"),
+        ("data.folder.val", 0.5, "data.folder.val is 0.5"),
+        ("data.folder.val", "a tenth", "data.folder.val is 'a tenth'"),
+        ("data.div2k.train", 801, "data.div2k.train is 801"),
+        ("degradation.scale", 5, "degradation.scale is 5"),
+        ("degradation.scale", 2.5, "degradation.scale is 2.5"),
+        ("patches.min_detail", float("nan"), "patches.min_detail is nan"),
+        ("patches.size", -1, "patches.size is -1"),
+        ("teacher.loop.lr", float("inf"), "teacher.loop.lr is inf"),
+        ("teacher.loop.lr", float("nan"), "teacher.loop.lr is nan"),
+        ("teacher.loop.clip", float("nan"), "teacher.loop.clip is nan"),
+        ("teacher.loop.clip", float("inf"), "teacher.loop.clip is inf"),
+        ("teacher.loop.checkpoint_minutes", float("inf"), "checkpoint_minutes is inf"),
+        ("teacher.loop.lr", 0, "teacher.loop.lr is 0"),
+        ("teacher.loop.epochs", 0, "teacher.loop.epochs is 0"),
+        ("teacher.loop.loss", "ssim", "teacher.loop.loss is 'ssim'"),
+        ("teacher.pretrained", "perhaps", "teacher.pretrained is 'perhaps'"),
+        ("teacher", None, "teacher is None"),
+        ("student.kernels", [5, 3], "student.kernels"),
+        ("student.kernels", [5, 4, 3], "student.kernels.1 is 4"),
+        ("student.teacher_weight", float("inf"), "student.teacher_weight is inf"),
+        ("student.teacher_weight", 0.0, "nothing to learn from"),
+        ("export.tolerance", float("nan"), "export.tolerance is nan"),
+        ("evaluate.unsharp_radius", 0, "evaluate.unsharp_radius is 0"),
+        ("data.min_side", ..., "data.min_side is missing"),
+        ("evaluate", ..., "evaluate is missing"),
+    ],
+)
+def test_every_mistake_is_named(changed, key, value, words):
+    path = changed(key, value)
+    with pytest.raises(UserError) as error:
+        load_params(path)
+    assert words in str(error.value)
+    assert str(error.value).startswith(f"{path}: ")
+
+
+def test_more_than_one_mistake_is_counted(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("{}")
+    with pytest.raises(UserError, match=r"data is missing \(and 6 more\)"):
+        load_params(path)
+
+
+@pytest.mark.parametrize("text", ["", "3", "[1]", "a: [", "a: 1\na: 2", "\xff"])
+def test_no_params_at_all(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(UserError):
+        load_params(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UserError, match="run from the root of the checkout"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_digest_ignores_order_and_comments(tmp_path):
+    values = YAML(typ="safe").load(PARAMS)
+    backwards = {
+        key: dict(reversed(value.items())) for key, value in reversed(list(values.items()))
+    }
+    path = tmp_path / "params.yaml"
+    with path.open("w") as opened:
+        YAML(typ="safe").dump(backwards, opened)
+    assert load_params(path).digest() == load_params().digest()
+
+
+def test_digest_knows_every_value(changed):
+    assert load_params(changed("student.loop.seed", 2)).digest() != load_params().digest()
+
+
+def test_every_key_is_documented():
+    """`x.loop.*` describes the keys of both loops."""
+    page = Path("docs/params.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z0-9_.*]+)`", page))
+    missing = [
+        key
+        for key in leaves(YAML(typ="safe").load(PARAMS))
+        if key not in named
+        and not (
+            ".loop." in key and {key.split(".loop.")[1], f"loop.{key.split('.loop.')[1]}"} & named
+        )
+    ]
+    assert missing == []

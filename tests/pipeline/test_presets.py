@@ -1,0 +1,79 @@
+import shutil
+
+import pytest
+
+from kdsharp.errors import UserError
+from pipeline.params import load_params
+from pipeline.paths import PARAMS
+from pipeline.presets import PRESETS, apply_preset, list_presets
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    shutil.copy(PARAMS, tmp_path)
+    shutil.copytree(PRESETS, tmp_path / PRESETS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_preset_is_described(checkout):
+    about = list_presets()
+    assert {"original", "sample"} <= set(about)
+    assert all(about.values())
+
+
+def test_original(checkout):
+    before = PARAMS.read_text().splitlines()
+    changes = apply_preset("original")
+    params = load_params()
+    assert params.data.source == "div2k"
+    assert (params.data.div2k.train, params.data.div2k.val, params.data.div2k.test) == (500, 50, 50)
+    assert params.teacher.pretrained
+    assert params.patches.train == 20000
+    assert params.teacher.loop.loss == params.student.loop.loss == "mse"
+    assert "data.source: sample -> div2k" in changes
+    after = PARAMS.read_text().splitlines()
+    assert len(after) == len(before)  # comments and order stay
+    assert sum(old != new for old, new in zip(before, after, strict=True)) == len(changes)
+
+
+def test_there_and_back_is_the_same_file(checkout):
+    before = PARAMS.read_bytes()
+    apply_preset("original")
+    assert apply_preset("sample")
+    assert PARAMS.read_bytes() == before
+    assert apply_preset("sample") == []
+    assert PARAMS.read_bytes() == before
+
+
+def test_own_values_stay(checkout):
+    PARAMS.write_text(PARAMS.read_text().replace("channels: 32", "channels: 24"))
+    apply_preset("original")
+    assert load_params().student.channels == 24
+
+
+def test_unknown_preset(checkout):
+    with pytest.raises(UserError, match=r"no preset 'nope' \(known: original, sample\)"):
+        apply_preset("nope")
+    with pytest.raises(UserError, match="no preset"):
+        apply_preset("../params")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("teacher: {widht: 3}", "teacher.widht is no known key"),
+        ("patches: {size: 1}", "patches.size is 1"),
+        ("teacher: {loop: 3}", "teacher.loop"),
+        ("[1, 2]", "holds no keys"),
+        ("a: [", "no valid YAML"),
+    ],
+)
+def test_a_wrong_preset_changes_nothing(checkout, text, words):
+    (PRESETS / "wrong.yaml").write_text(text)
+    before = PARAMS.read_bytes()
+    with pytest.raises(UserError, match=words) as error:
+        apply_preset("wrong")
+    assert "presets/wrong.yaml" in str(error.value)
+    assert PARAMS.read_bytes() == before
+    assert [path.name for path in checkout.glob(".part-*")] == []
