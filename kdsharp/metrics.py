@@ -18,6 +18,8 @@ METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
 
 _SIGMA, _RADIUS = 1.5, 5
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+# Rows at a time: what they need stays in the cache, and memory does not grow with the picture.
+_STRIP = 32
 # An identical pair has no finite PSNR; JSON has no infinity, and a mean must stay finite.
 _PSNR_CAP = 100.0
 
@@ -58,12 +60,22 @@ def ssim(output: Array, truth: Array) -> float:
     """
     if min(output.shape) <= 2 * _RADIUS:
         raise ValueError(f"SSIM needs at least 11 pixels on a side, not {output.shape}")
+    rows = output.shape[0] - 2 * _RADIUS
+    total = sum(
+        _ssim_sum(output[top : top + _STRIP + 2 * _RADIUS], truth[top : top + _STRIP + 2 * _RADIUS])
+        for top in range(0, rows, _STRIP)
+    )
+    return total / (rows * (output.shape[1] - 2 * _RADIUS))
+
+
+def _ssim_sum(output: Array, truth: Array) -> float:
+    """The sum of SSIM over the positions of a strip where the window fits."""
     mean_o, mean_t = _blur(output), _blur(truth)
     var_o = _blur(output * output) - mean_o * mean_o
     var_t = _blur(truth * truth) - mean_t * mean_t
     cov = _blur(output * truth) - mean_o * mean_t
     luminance = (2 * mean_o * mean_t + _C1) / (mean_o**2 + mean_t**2 + _C1)
-    return float(np.mean(luminance * (2 * cov + _C2) / (var_o + var_t + _C2)))
+    return float(np.sum(luminance * (2 * cov + _C2) / (var_o + var_t + _C2)))
 
 
 def _blur(plane: Array) -> Array:
@@ -73,5 +85,11 @@ def _blur(plane: Array) -> Array:
     weights /= weights.sum()
     rows = plane.shape[0] - 2 * _RADIUS
     columns = plane.shape[1] - 2 * _RADIUS
-    down = sum(w * plane[i : i + rows] for i, w in enumerate(weights))
-    return np.asarray(sum(w * down[:, i : i + columns] for i, w in enumerate(weights)))
+    down = np.zeros((rows, plane.shape[1]))
+    across = np.zeros((rows, columns))
+    term = np.empty_like(down)
+    for i, weight in enumerate(weights):
+        down += np.multiply(plane[i : i + rows], weight, out=term)
+    for i, weight in enumerate(weights):
+        across += np.multiply(down[:, i : i + columns], weight, out=term[:, :columns])
+    return across

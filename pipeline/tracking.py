@@ -244,7 +244,7 @@ def _is_refusal(error: Exception) -> bool:
     from mlflow.exceptions import MlflowException
 
     if isinstance(error, MlflowException):
-        return error.error_code == _REFUSED
+        return bool(error.error_code == _REFUSED)
     return not isinstance(error, OSError) or isinstance(error, FileNotFoundError)
 
 

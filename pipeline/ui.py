@@ -11,10 +11,12 @@ import urllib.request
 from collections.abc import Iterator
 
 from kdsharp.errors import KdsharpError, UserError
+from pipeline.paths import MLRUNS
 from pipeline.store import open_store, quiet, shown_uri, store_uri
 
 __all__ = ["serve_ui"]
 
+_LOG = MLRUNS / "ui.log"
 _START_S = 120
 """MLflow answers after 5 to 10 s on an idle machine."""
 
@@ -34,7 +36,7 @@ def serve_ui(port: int = 0) -> None:
         _wait(server, port)
         print(f"MLflow on {shown_uri()}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
         code = server.wait()
-        raise KdsharpError(f"MLflow's server ended by itself ({code})")
+        raise KdsharpError(f"MLflow's server ended by itself ({code}): see {_LOG}")
 
 
 @contextlib.contextmanager
@@ -42,8 +44,12 @@ def _server(port: int) -> Iterator[subprocess.Popen[bytes]]:
     quiet()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri()]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    _LOG.parent.mkdir(parents=True, exist_ok=True)
     # A session of its own: Ctrl-C reaches us alone, and we end the server and its workers.
-    with subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL) as server:
+    with (
+        _LOG.open("wb") as log,
+        subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log) as server,
+    ):
         try:
             yield server
         finally:
@@ -63,12 +69,12 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise KdsharpError(f"MLflow's server did not start ({server.returncode})")
+            raise KdsharpError(f"MLflow's server did not start: see {_LOG}")
         with contextlib.suppress(OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
             return
         time.sleep(0.2)
-    raise KdsharpError(f"MLflow's server did not answer within {_START_S} s")
+    raise KdsharpError(f"MLflow's server did not answer within {_START_S} s: see {_LOG}")
 
 
 def _free(port: int) -> int:

@@ -16,11 +16,13 @@ __all__ = ["torch_engine"]
 
 def torch_engine(network: Student | Teacher, device: torch.device | str = "cpu") -> Engine:
     """`network` in evaluation mode on `device` as an engine named "torch"."""
-    network = network.to(device).eval()
+    # Channels last: a quarter less time for the teacher on a CPU.
+    network = network.to(device).to(memory_format=torch.channels_last).eval()
 
     @torch.no_grad()
     def infer(planes_NCHW: Planes) -> Planes:
-        output = network(torch.from_numpy(planes_NCHW).to(device))
+        x_NCHW = torch.from_numpy(planes_NCHW).to(device, memory_format=torch.channels_last)
+        output = network(x_NCHW)
         return np.ascontiguousarray(output.cpu().numpy(), np.float32)
 
     return Engine("torch", _card(network), infer)

@@ -3,9 +3,10 @@
 ResNet18's stem and max pool take 3/4 of the rows and columns away before its first block, and
 sharpening is about just that detail. So a second path keeps it: the picture folded to the
 half-size grid (pixel-unshuffle), `width` channels, residual blocks. The encoder (up to `depth` of
-its four stages) sees the surroundings; its features come up through pixel-shuffle with skips and
-join the path once. A global residual with a last conv that starts at zero makes an untrained
-teacher the identity. Why these sizes: docs/architecture.md.
+its four stages) sees the surroundings, on the picture at half size; its features come up through
+pixel-shuffle with skips and are added to the detail once. That sum and the global residual start
+at zero: an untrained teacher is the identity, and the encoder joins in as it learns. What each
+choice is worth in dB per minute: docs/teacher.md.
 
 Batch normalisation stays frozen at the statistics of the loaded weights (or the identity), so that
 training, validation and use compute the same function, whatever the batch.
@@ -53,11 +54,10 @@ class Teacher(nn.Module):
         self.pool = encoder.maxpool
         self.stages = nn.ModuleList(getattr(encoder, f"layer{i}") for i in range(1, depth + 1))
         self.detail = _conv(12, width)
-        # From the deepest stage up to the quarter grid; each doubles the size and meets its skip.
-        deep_to_quarter = STAGES[depth:0:-1]
-        self.ups = nn.ModuleList(_Up(low, skip) for low, skip in pairwise(deep_to_quarter))
-        self.to_half = nn.Sequential(nn.Conv2d(STAGES[1], 4 * width, 1), nn.PixelShuffle(2))
-        self.merge = _conv(2 * width + STAGES[0], width)
+        # From the deepest stage up to the first; each doubles the size and meets its skip.
+        self.ups = nn.ModuleList(_Up(low, skip) for low, skip in pairwise(STAGES[depth:0:-1]))
+        self.to_stem = _grow(STAGES[1], width)
+        self.to_detail = _grow(width + STAGES[0], width)
         self.body = nn.ModuleList(_Residual(width) for _ in range(config.body))
         self.last = _conv(width, 12)
         self._initialise()
@@ -75,8 +75,8 @@ class Teacher(nn.Module):
         with torch.no_grad():
             # The first filters see detail and not brightness; see the student.
             self.detail.weight -= self.detail.weight.mean((1, 2, 3), keepdim=True)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        for start_at_zero in (self.to_detail[0], self.last):
+            nn.init.zeros_(start_at_zero.weight)  # type: ignore[arg-type]
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
         """Restore; sides are continued to a multiple of the deepest stride and cut off again."""
@@ -84,14 +84,14 @@ class Teacher(nn.Module):
         right, below = -width % self.stride, -height % self.stride
         x = F.pad(x_NCHW, (0, right, 0, below), mode="replicate") if right or below else x_NCHW
         detail = F.relu(self.detail(F.pixel_unshuffle(x, 2)))
-        half = self.stem((x - self.mean) / self.std)
-        features = [self.pool(half)]
+        stem = self.stem(F.avg_pool2d((x - self.mean) / self.std, 2))
+        features = [self.pool(stem)]
         for stage in self.stages:
             features.append(stage(features[-1]))
         z = features.pop()
         for up in self.ups:
             z = up(z, features.pop())
-        z = F.relu(self.merge(torch.cat([self.to_half(z), half, detail], 1))) + detail
+        z = detail + self.to_detail(torch.cat([self.to_stem(z), stem], 1))
         for block in self.body:
             z = block(z)
         return (x + F.pixel_shuffle(self.last(z), 2))[..., :height, :width]
@@ -99,7 +99,7 @@ class Teacher(nn.Module):
     @property
     def stride(self) -> int:
         """Full-size pixels that one position of the deepest stage stands for."""
-        return 1 << (self.config.depth + 1)
+        return 1 << (self.config.depth + 2)
 
     @property
     def parameter_count(self) -> int:
@@ -127,11 +127,10 @@ class Teacher(nn.Module):
     @property
     def receptive_radius(self) -> int:
         """Full-size pixels on each side that an output pixel may depend on (an upper bound)."""
-        deepest = 21 + sum(7 << stage for stage in range(2, self.config.depth + 1))
-        joins = sum(1 << stage for stage in range(2, self.config.depth + 1))
+        encoder = 2 * (21 + sum(7 << stage for stage in range(2, self.config.depth + 1)))
         half_grid = 2 * (2 + 2 * self.config.body)
         # Up to one deep position more, because an upsampled pixel sits anywhere inside it.
-        return deepest + joins + half_grid + self.stride
+        return encoder + half_grid + self.stride
 
 
 class _Up(nn.Module):
@@ -139,8 +138,8 @@ class _Up(nn.Module):
 
     def __init__(self, low: int, skip: int) -> None:
         super().__init__()
-        self.grow = nn.Sequential(nn.Conv2d(low, 4 * skip, 1), nn.PixelShuffle(2))
-        self.join = _conv(2 * skip, skip)
+        self.grow = _grow(low, skip)
+        self.join = nn.Conv2d(2 * skip, skip, 1)
 
     def forward(self, z: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         joined: torch.Tensor = F.relu(self.join(torch.cat([self.grow(z), skip], 1)))
@@ -157,6 +156,10 @@ class _Residual(nn.Module):
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         branch: torch.Tensor = self.second(F.relu(self.first(z)))
         return z + 0.1 * branch
+
+
+def _grow(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, 4 * outputs, 1), nn.PixelShuffle(2))
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -27,6 +27,18 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """The params, the methods and the table of one scoring; `checkout` has the same photos."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(make_checkout(tmp_path_factory.mktemp("scored")))
+        params, counts = load_params(), []
+        methods = methods_of(params)
+        table = score(list_photos(), methods, params.degradation, counts.append)
+    assert counts == [1, 2, 3, 4, 5]
+    return params, methods, table
+
+
 def methods_of(params):
     teacher = load_teacher("models/teacher.safetensors")
     return load_methods(params, teacher, load_student("models/student.safetensors"))
@@ -72,12 +84,8 @@ def test_a_photo_too_small_for_ssim_is_named(checkout):
         load_pair(Photo("val", "c.png"), load_params().degradation)
 
 
-def test_rows_equal_the_metrics_of_every_method(checkout):
-    params = load_params()
-    methods = methods_of(params)
-    counts = []
-    table = score(list_photos(), methods, params.degradation, counts.append)
-    assert counts == [1, 2, 3, 4, 5]
+def test_rows_equal_the_metrics_of_every_method(checkout, scored):
+    params, methods, table = scored
     assert list(table.columns) == ["split", "name", "method", *METRICS, "gain_y"]
     assert list(table["method"].unique()) == [
         "input", "unsharp", "teacher", "student", "student_onnx",
@@ -94,9 +102,8 @@ def test_rows_equal_the_metrics_of_every_method(checkout):
     assert rows["psnr_y"].nunique() >= 4
 
 
-def test_exported_student_scores_as_the_trained_one(checkout):
-    params = load_params()
-    table = score(list_photos(), methods_of(params), params.degradation).set_index("method")
+def test_exported_student_scores_as_the_trained_one(scored):
+    table = scored[2].set_index("method")
     close = table.loc["student", list(METRICS)].to_numpy(float)
     assert np.allclose(close, table.loc["student_onnx", list(METRICS)].to_numpy(float), atol=0.01)
 
@@ -111,9 +118,8 @@ def test_models_that_are_the_identity_score_as_the_input(tmp_path, monkeypatch):
         assert means[split]["unsharp"] != means[split]["input"]
 
 
-def test_averages_are_the_means_over_the_photos(checkout):
-    params = load_params()
-    table = score(list_photos(), methods_of(params), params.degradation)
+def test_averages_are_the_means_over_the_photos(scored):
+    table = scored[2]
     found = averages(table)
     assert list(found) == ["val", "test"]
     for split, methods in found.items():

@@ -17,7 +17,8 @@ def teacher(config=TINY, trained=True):
     torch.manual_seed(0)
     made = Teacher(config).eval()
     if trained:
-        torch.nn.init.normal_(made.last.weight, std=0.05)
+        for start_at_zero in (made.to_detail[0], made.last):
+            torch.nn.init.normal_(start_at_zero.weight, std=0.05)
     return made
 
 
