@@ -69,7 +69,7 @@ def command(*words: str) -> float:
 
 def patches_per_second() -> float:
     """Median rate at which the default patches of the photos in data/raw are cut."""
-    from kdsharp.train.patches import cut_patches
+    from kdsharp.train.crops import cut_patches
 
     params = load_params().patches
     photos = sorted(path for path in Path("data/raw/train").rglob("*") if path.is_file())

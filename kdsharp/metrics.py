@@ -61,11 +61,9 @@ def ssim(output: Array, truth: Array) -> float:
     if min(output.shape) <= 2 * _RADIUS:
         raise ValueError(f"SSIM needs at least 11 pixels on a side, not {output.shape}")
     rows = output.shape[0] - 2 * _RADIUS
-    total = sum(
-        _ssim_sum(output[top : top + _STRIP + 2 * _RADIUS], truth[top : top + _STRIP + 2 * _RADIUS])
-        for top in range(0, rows, _STRIP)
-    )
-    return total / (rows * (output.shape[1] - 2 * _RADIUS))
+    strips = [slice(top, top + _STRIP + 2 * _RADIUS) for top in range(0, rows, _STRIP)]
+    total = math.fsum(_ssim_sum(output[strip], truth[strip]) for strip in strips)
+    return float(total / (rows * (output.shape[1] - 2 * _RADIUS)))
 
 
 def _ssim_sum(output: Array, truth: Array) -> float:

@@ -1,6 +1,5 @@
 """Score methods on whole photos: how close each brings the degraded photo to the original."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,19 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image, ImageFilter
 
 from kdsharp.degrade import crop_to_multiple, degrade
 from kdsharp.errors import UserError
 from kdsharp.images import read_rgb
 from kdsharp.metrics import METRICS, compare
-from kdsharp.sharpen import Sharpener
-from kdsharp.train.engines import torch_engine
-from kdsharp.train.student import Student
-from kdsharp.train.teacher import Teacher
-from kdsharp.train.workers import pick_device
-from pipeline.params import DegradationParams, EvaluateParams, Params
-from pipeline.paths import EXPORT, MANIFEST, RAW
+from pipeline.params import DegradationParams
+from pipeline.paths import MANIFEST, RAW
 
 __all__ = [
     "SPLITS",
@@ -33,7 +26,6 @@ __all__ = [
     "Results",
     "averages",
     "list_photos",
-    "load_methods",
     "load_pair",
     "score",
 ]
@@ -54,7 +46,6 @@ _DIGITS = 6
 _WINDOW = 11  # SSIM's, which has to fit between the borders
 # The metrics hold some 140 bytes a pixel; this many pixels at once stay below 3 GB.
 _PIXELS_AT_ONCE = 20_000_000
-_BYTES_KEPT = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -83,23 +74,6 @@ def list_photos(manifest: Path = MANIFEST) -> list[Photo]:
             raise UserError(f"{manifest} lists no {split} photos: nothing to evaluate on")
         photos += [Photo(split, name) for name in names]
     return photos
-
-
-def load_methods(params: Params, teacher: Teacher, student: Student) -> dict[str, Method]:
-    """Every method by its name in the results, in the order of the tables.
-
-    The exported student is read from models/export; `UserError` when that is no model.
-    """
-    device = pick_device(params.teacher.loop.device)
-    return {
-        "input": lambda low: low,
-        "unsharp": partial(_unsharp, params=params.evaluate),
-        # A hundred times the work of all others, and the photos that are shown need it again.
-        "teacher": _remembered(Sharpener(engine=torch_engine(teacher, device)).array),
-        # On the CPU whatever there is: it shows what the exported one may lose, and nothing else.
-        "student": Sharpener(engine=torch_engine(student)).array,
-        "student_onnx": Sharpener(EXPORT, engine="onnxruntime").array,
-    }
 
 
 def load_pair(photo: Photo, degradation: DegradationParams) -> tuple[Pixels, Pixels]:
@@ -166,24 +140,3 @@ def _found(
         }
         for method, metrics in named.items()
     ]
-
-
-def _remembered(method: Method) -> Method:
-    """`method` that keeps its outputs, as many as a few small photos need."""
-    kept: dict[bytes, Pixels] = {}
-
-    def call(low: Pixels) -> Pixels:
-        key = hashlib.sha256(repr(low.shape).encode() + low.tobytes()).digest()
-        if key not in kept:
-            output = method(low)
-            if sum(o.nbytes for o in kept.values()) + output.nbytes > _BYTES_KEPT:
-                return output
-            kept[key] = output
-        return kept[key]
-
-    return call
-
-
-def _unsharp(low: Pixels, params: EvaluateParams) -> Pixels:
-    mask = ImageFilter.UnsharpMask(params.unsharp_radius, params.unsharp_percent, threshold=0)
-    return np.asarray(Image.fromarray(low).filter(mask))

@@ -14,7 +14,7 @@ __all__ = ["LoopConfig", "PatchesConfig", "StudentConfig", "TeacherConfig"]
 Positive = Annotated[int, Ge(1)]
 Kernel = Literal[1, 3, 5, 7, 9, 11]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
-STRICT: dict[str, Any] = {"extra": "forbid"}
+STRICT: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PatchesConfig:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     size: Annotated[int, Ge(16), Le(1024)] = 128
-    train: Positive = 1000
+    train: Positive = 800
     val: Positive = 48
     min_detail: Annotated[float, Ge(0), Le(255)] = 3.0
     tries: Annotated[int, Ge(1), Le(100)] = 4
@@ -37,8 +37,8 @@ class LoopConfig:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     epochs: Positive = 10
-    batch_size: Positive = 16
-    lr: Annotated[float, Gt(0), Le(1)] = 1e-3
+    batch_size: Positive = 4
+    lr: Annotated[float, Gt(0), Le(1)] = 2e-3
     loss: Literal["mse", "l1", "charbonnier"] = "mse"
     warmup_steps: Annotated[int, Ge(0)] = 30
     ema: Annotated[float, Ge(0), Le(0.99999)] = 0.99
@@ -59,7 +59,7 @@ class TeacherConfig:
     weights_sha256: str = "f37072fd"
     depth: Literal[1, 2, 3, 4] = 3
     width: Annotated[int, Ge(8), Le(512)] = 48
-    body: Annotated[int, Ge(0), Le(64)] = 2
+    body: Annotated[int, Ge(0), Le(64)] = 3
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from PIL import Image
 
-from pipeline.sources.check import printable
+from pipeline.names import printable
 
 __all__ = ["jpeg", "paragraphs", "png", "signed", "table", "text"]
 

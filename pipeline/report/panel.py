@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from PIL import Image, ImageDraw, ImageFont
 
 from kdsharp.compare import Box
+from pipeline.names import printable
 from pipeline.report.shown import DETAIL, TITLES, Shown
-from pipeline.sources.check import printable
 
 __all__ = ["CELL", "mark", "panel", "shrink"]
 

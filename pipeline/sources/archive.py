@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kdsharp.errors import UserError
-from pipeline.sources.progress import progress
+from pipeline.progress import progress
 
 __all__ = [
     "ARCHIVES_VARIABLE",

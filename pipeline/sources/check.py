@@ -11,11 +11,12 @@ from pathlib import Path
 from kdsharp.errors import UserError, describe
 from kdsharp.files import sha256_file
 from kdsharp.images import read_rgb
+from pipeline.names import printable
+from pipeline.progress import progress
 from pipeline.sources.fingerprint import fingerprint
-from pipeline.sources.progress import progress
 from pipeline.sources.source import Candidate, Photo
 
-__all__ = ["Skipped", "check", "printable", "report_skipped", "without_copies"]
+__all__ = ["Skipped", "check", "report_skipped", "without_copies"]
 
 _log = logging.getLogger(__name__)
 _NAMED = 10
@@ -62,12 +63,6 @@ def report_skipped(skipped: Sequence[Skipped]) -> None:
         _log.info("  %s: %s", printable(item.name), item.reason)
     if len(skipped) > _NAMED:
         _log.info("  and %d more", len(skipped) - _NAMED)
-
-
-def printable(name: str) -> str:
-    """`name` on one line of valid UTF-8, whatever bytes a file system allowed in it."""
-    escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
 
 
 def _check(candidate: Candidate, min_side: int) -> Photo | Skipped:

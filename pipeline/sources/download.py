@@ -11,9 +11,9 @@ import httpx
 from rich.filesize import decimal
 
 from kdsharp.errors import TransientError, UserError
+from pipeline.progress import progress
 from pipeline.sources.archive import Archive, digest, verify
 from pipeline.sources.lock import locked
-from pipeline.sources.progress import progress
 from pipeline.sources.space import writing
 
 __all__ = ["fetch", "remaining"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from kdsharp.errors import UserError, describe
 from kdsharp.images import SUFFIXES
+from pipeline.names import printable
 from pipeline.params import FolderParams
 from pipeline.paths import RAW
-from pipeline.sources.check import printable
 from pipeline.sources.content import by_content
 from pipeline.sources.source import SPLITS, Candidate, Photo, Split, Splits
 

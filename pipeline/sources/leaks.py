@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass
 
 from kdsharp.errors import UserError
-from pipeline.sources.check import printable
+from pipeline.names import printable
 from pipeline.sources.fingerprint import distances
 from pipeline.sources.source import SPLITS, Photo, Split, Splits
 

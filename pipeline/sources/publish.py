@@ -12,10 +12,10 @@ import pandas as pd
 
 from kdsharp.errors import UserError
 from kdsharp.files import sha256_file
+from pipeline.names import printable
 from pipeline.paths import MANIFEST
-from pipeline.sources.check import printable
+from pipeline.progress import progress
 from pipeline.sources.lock import locked
-from pipeline.sources.progress import progress
 from pipeline.sources.source import SPLITS, Photo, Splits
 from pipeline.sources.space import writing
 

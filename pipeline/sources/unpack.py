@@ -12,7 +12,7 @@ from rich.filesize import decimal
 
 from kdsharp.errors import UserError
 from kdsharp.images import SUFFIXES
-from pipeline.sources.progress import progress
+from pipeline.progress import progress
 from pipeline.sources.space import require_space, writing
 
 __all__ = ["photos_of", "unpack"]

@@ -10,15 +10,16 @@ from kdsharp.files import atomic_dir, atomic_file, sha256_file, write_json, writ
 from kdsharp.train.student import load_student
 from kdsharp.train.teacher import load_teacher
 from pipeline.lineage import read_lineage
+from pipeline.methods import load_methods
 from pipeline.params import Params
 from pipeline.paths import CURVES, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
+from pipeline.progress import progress
 from pipeline.report.cards import card
 from pipeline.report.page import MOST_CARDS, Evaluation, page
 from pipeline.report.panel import panel
 from pipeline.report.shown import choose, file_names, show
 from pipeline.results import ROWS
-from pipeline.scoring import Method, Results, averages, list_photos, load_methods, score
-from pipeline.sources.progress import progress
+from pipeline.scoring import Method, Results, averages, list_photos, score
 from pipeline.stages.run import run_stage
 from pipeline.tracking import TrackedRun, find_run, start
 

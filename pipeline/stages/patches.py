@@ -6,7 +6,7 @@ import time
 import pandas as pd
 
 from kdsharp.files import atomic_dir
-from kdsharp.train.patches import cut_patches
+from kdsharp.train.crops import cut_patches
 from pipeline.params import Params
 from pipeline.paths import MANIFEST, PATCHES, RAW
 from pipeline.stages.run import run_stage

@@ -103,7 +103,7 @@ def test_what_may_pass_is_tried_again(checkout, tmp_path):
     shutil.copytree(checkout, folder)
     killed = STAGE.replace(
         "os.kill(os.getpid()", "Path('mode.txt').write_text('well'); os.kill(os.getpid()"
-    ).replace("[first.txt, mode.txt]", "[first.txt]")
+    )
     (folder / "stage.py").write_text(killed)
     (folder / "dvc.yaml").write_text(DVC_YAML.replace(", mode.txt", ", stage.py"))
     (folder / "mode.txt").write_text("killed")
@@ -153,7 +153,8 @@ def test_ctrl_c_at_a_terminal_ends_everything(checkout):
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 130
     assert time.monotonic() - began < 60
-    assert said.rstrip().splitlines()[-1].endswith(b"pipeline: error: interrupted")
+    said = said.replace(b"\x1b[0m", b"").rstrip()  # colorama's farewell
+    assert said.endswith(b"pipeline: error: interrupted")
     assert b"Traceback" not in said
     assert (checkout / "checkpoint.txt").read_text() == "saved"
     assert left_over(checkout) == []

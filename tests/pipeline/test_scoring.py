@@ -8,13 +8,12 @@ from kdsharp.errors import UserError
 from kdsharp.metrics import METRICS, compare
 from kdsharp.train.student import load_student
 from kdsharp.train.teacher import load_teacher
+from pipeline.methods import _remembered, load_methods
 from pipeline.params import load_params
 from pipeline.scoring import (
     Photo,
-    _remembered,
     averages,
     list_photos,
-    load_methods,
     load_pair,
     score,
 )
@@ -155,7 +154,7 @@ def test_outputs_are_remembered_up_to_a_limit(monkeypatch):
     for low in (small, small, other, other):
         assert np.array_equal(remembered(low), low + 1)
     assert calls == [small.shape, other.shape]
-    monkeypatch.setattr("pipeline.scoring._BYTES_KEPT", 10)
+    monkeypatch.setattr("pipeline.methods._BYTES_KEPT", 10)
     remembered = _remembered(method)
     remembered(small)
     remembered(small)

@@ -3,7 +3,8 @@ import logging
 import pytest
 from PIL import Image
 
-from pipeline.sources.check import Skipped, check, printable, report_skipped, without_copies
+from pipeline.names import printable
+from pipeline.sources.check import Skipped, check, report_skipped, without_copies
 from pipeline.sources.source import Candidate
 
 

@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from pipeline.sources import progress as module
-from pipeline.sources.progress import progress
+from pipeline import progress as module
+from pipeline.progress import progress
 
 
 def test_what_is_over_soon_shows_nothing(capsys):

@@ -7,7 +7,8 @@ from PIL import Image
 from kdsharp.degrade import crop_to_multiple, degrade
 from kdsharp.errors import UserError
 from kdsharp.train.config import PatchesConfig
-from kdsharp.train.patches import cut_patches, load_patches
+from kdsharp.train.crops import cut_patches
+from kdsharp.train.patches import load_patches
 
 CONFIG = PatchesConfig(size=32, tries=4, workers=1, seed=3)
 

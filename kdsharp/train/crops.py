@@ -1,0 +1,144 @@
+"""Cut paired patches from whole photos and their degraded versions.
+
+A photo is degraded as a whole and then both versions are cut at the same place, so that a patch
+looks as it would inside the picture, without borders of its own. The crops follow from the seed
+and the photo's name alone: any number of workers writes the same bytes.
+
+Flat crops teach nothing. Of at most `tries` random places the first is taken whose detail (mean
+absolute step between neighbouring luma pixels, 0..255) reaches `min_detail`, else the one with the
+most. Each photo gives patches in proportion to the square root of its area, so that one large
+picture does not crowd out the small ones.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from kdsharp.color import luma
+from kdsharp.degrade import crop_to_multiple, degrade
+from kdsharp.errors import UserError
+from kdsharp.images import read_rgb
+from kdsharp.train.config import PatchesConfig
+from kdsharp.train.patches import INFO, Pixels
+
+__all__ = ["cut_patches"]
+
+
+def cut_patches(
+    photos: Sequence[Path],
+    count: int,
+    folder: Path,
+    split: str,
+    config: PatchesConfig,
+    degradation: tuple[str, int],
+    done: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Write `count` pairs cut from `photos` to `folder` as `{split}_lr.npy` and `{split}_hr.npy`.
+
+    `degradation` is the recipe's name and scale. `done(n)` is called, from several threads, when
+    n more pairs are written. Raises `UserError` for a photo that is smaller than a patch.
+    """
+    name, scale = degradation
+    shape = (count, config.size, config.size, 3)
+    lr_NHWC, hr_NHWC = (
+        np.lib.format.open_memmap(folder / f"{split}_{kind}.npy", "w+", np.uint8, shape)
+        for kind in ("lr", "hr")
+    )
+    shares = _shares([_size(photo) for photo in photos], count)
+    starts = np.concatenate([[0], np.cumsum(shares)])
+
+    def cut(index: int) -> None:
+        if shares[index]:
+            rows = slice(int(starts[index]), int(starts[index + 1]))
+            pair = _degraded_pair(photos[index], name, scale, config.size)
+            places = _choose_places(
+                pair[1], shares[index], _generator(config, photos[index]), config
+            )
+            for target, picture in ((lr_NHWC, pair[0]), (hr_NHWC, pair[1])):
+                target[rows] = [
+                    picture[y : y + config.size, x : x + config.size] for y, x in places
+                ]
+            done(shares[index])
+
+    with ThreadPoolExecutor(config.workers or os.cpu_count()) as pool:
+        list(pool.map(cut, range(len(photos))))
+    lr_NHWC.flush()
+    hr_NHWC.flush()
+    info = {"size": config.size, "degradation": name, "scale": scale}
+    (folder / INFO).write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+
+
+def _size(photo: Path) -> tuple[int, int]:
+    with Image.open(photo) as opened:
+        return opened.size
+
+
+def _shares(sizes: Sequence[tuple[int, int]], count: int) -> list[int]:
+    """`count` split in proportion to the square roots of the areas, by largest remainder."""
+    weights = np.sqrt([width * height for width, height in sizes])
+    exact = count * weights / weights.sum()
+    shares = np.floor(exact).astype(int)
+    # A stable sort: equal remainders go to the earlier photo, on every platform.
+    for index in np.argsort(shares - exact, kind="stable")[: count - shares.sum()]:
+        shares[index] += 1
+    return [int(share) for share in shares]
+
+
+def _generator(config: PatchesConfig, photo: Path) -> np.random.Generator:
+    """Random numbers that belong to this photo, whatever the others are and who cuts it."""
+    key = hashlib.sha256(photo.name.encode()).digest()
+    return np.random.default_rng([config.seed, *np.frombuffer(key, np.uint32)])
+
+
+def _degraded_pair(photo: Path, name: str, scale: int, size: int) -> tuple[Pixels, Pixels]:
+    image = crop_to_multiple(read_rgb(photo), scale)
+    if min(image.size) < size:
+        width, height = image.size
+        raise UserError(
+            f"{photo} is {width}x{height}, smaller than a patch of {size}: raise data.min_side"
+        )
+    return np.asarray(degrade(image, name, scale)), np.asarray(image)
+
+
+def _choose_places(
+    hr_HWC: Pixels, count: int, random: np.random.Generator, config: PatchesConfig
+) -> list[tuple[int, int]]:
+    """The upper left corners (y, x) of `count` crops."""
+    score = _detail_sums(hr_HWC)
+    rows, columns = (side - config.size + 1 for side in hr_HWC.shape[:2])
+    places = []
+    for _ in range(count):
+        best, place = -math.inf, (0, 0)
+        for _ in range(config.tries):
+            y, x = int(random.integers(rows)), int(random.integers(columns))
+            detail = _crop_mean(score, y, x, config.size)
+            if detail > best:
+                best, place = detail, (y, x)
+            if best >= config.min_detail:
+                break
+        places.append(place)
+    return places
+
+
+def _detail_sums(hr_HWC: Pixels) -> npt.NDArray[np.float64]:
+    """Summed-area table of the local step, so that a crop's detail costs four look-ups."""
+    y = luma(hr_HWC)
+    step = np.zeros(y.shape)
+    step[1:] += np.abs(np.diff(y, axis=0)) / 2
+    step[:, 1:] += np.abs(np.diff(y, axis=1)) / 2
+    table = np.zeros((y.shape[0] + 1, y.shape[1] + 1))
+    table[1:, 1:] = step.cumsum(0).cumsum(1)
+    return table
+
+
+def _crop_mean(table: npt.NDArray[np.float64], y: int, x: int, size: int) -> float:
+    total = table[y + size, x + size] - table[y, x + size] - table[y + size, x] + table[y, x]
+    return float(total) / size**2
