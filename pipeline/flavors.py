@@ -1,5 +1,6 @@
 """Models in MLflow's own folder form, with signature, example and requirements."""
 
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,15 +27,18 @@ def save_torch(
     training = module.training
     module.eval()
     try:
-        mlflow.pytorch.save_model(
-            module,
-            folder,
-            mlflow_model=model,
-            signature=_signature(example_NCHW),
-            input_example=example_NCHW,
-            pip_requirements=_requirements("torch"),
-            serialization_format="pt2",
-        )
+        with warnings.catch_warnings():
+            # torch says it of weights that are views of one another; ours lie on the CPU.
+            warnings.filterwarnings("ignore", "No complete tensor found")
+            mlflow.pytorch.save_model(
+                module,
+                folder,
+                mlflow_model=model,
+                signature=_signature(example_NCHW),
+                input_example=example_NCHW,
+                pip_requirements=_requirements("torch"),
+                serialization_format="pt2",
+            )
     finally:
         module.train(training)
 

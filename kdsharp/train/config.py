@@ -58,6 +58,7 @@ class TeacherConfig:
     weights: str | None = None
     weights_sha256: str = "f37072fd"
     depth: Literal[1, 2, 3, 4] = 3
+    shrink: Literal[1, 2] = 2
     width: Annotated[int, Ge(8), Le(512)] = 48
     body: Annotated[int, Ge(0), Le(64)] = 3
     loop: LoopConfig = field(default_factory=LoopConfig)

@@ -3,10 +3,10 @@
 ResNet18's stem and max pool take 3/4 of the rows and columns away before its first block, and
 sharpening is about just that detail. So a second path keeps it: the picture folded to the
 half-size grid (pixel-unshuffle), `width` channels, residual blocks. The encoder (up to `depth` of
-its four stages) sees the surroundings, on the picture at half size; its features come up through
-pixel-shuffle with skips and are added to the detail once. That sum and the global residual start
-at zero: an untrained teacher is the identity, and the encoder joins in as it learns. What each
-choice is worth in dB per minute: docs/teacher.md.
+its four stages) sees the surroundings, on the picture shrunk by `shrink`; its features come up
+through pixel-shuffle with skips and are added to the detail once. That sum and the global residual
+start at zero: an untrained teacher is the identity, and the encoder joins in as it learns. What
+each choice is worth: docs/teacher.md.
 
 Batch normalisation stays frozen at the statistics of the loaded weights (or the identity), so that
 training, validation and use compute the same function, whatever the batch.
@@ -57,7 +57,7 @@ class Teacher(nn.Module):
         # From the deepest stage up to the first; each doubles the size and meets its skip.
         self.ups = nn.ModuleList(_Up(low, skip) for low, skip in pairwise(STAGES[depth:0:-1]))
         self.to_stem = _grow(STAGES[1], width)
-        self.to_detail = _grow(width + STAGES[0], width)
+        self.to_detail = _grow(width + STAGES[0], width, config.shrink)
         self.body = nn.ModuleList(_Residual(width) for _ in range(config.body))
         self.last = _conv(width, 12)
         self._initialise()
@@ -84,7 +84,7 @@ class Teacher(nn.Module):
         right, below = -width % self.stride, -height % self.stride
         x = F.pad(x_NCHW, (0, right, 0, below), mode="replicate") if right or below else x_NCHW
         detail = F.relu(self.detail(F.pixel_unshuffle(x, 2)))
-        stem = self.stem(F.avg_pool2d((x - self.mean) / self.std, 2))
+        stem = self.stem(F.avg_pool2d((x - self.mean) / self.std, self.config.shrink))
         features = [self.pool(stem)]
         for stage in self.stages:
             features.append(stage(features[-1]))
@@ -99,7 +99,7 @@ class Teacher(nn.Module):
     @property
     def stride(self) -> int:
         """Full-size pixels that one position of the deepest stage stands for."""
-        return 1 << (self.config.depth + 2)
+        return self.config.shrink << (self.config.depth + 1)
 
     @property
     def parameter_count(self) -> int:
@@ -127,10 +127,10 @@ class Teacher(nn.Module):
     @property
     def receptive_radius(self) -> int:
         """Full-size pixels on each side that an output pixel may depend on (an upper bound)."""
-        encoder = 2 * (21 + sum(7 << stage for stage in range(2, self.config.depth + 1)))
+        encoder = 21 + sum(7 << stage for stage in range(2, self.config.depth + 1))
         half_grid = 2 * (2 + 2 * self.config.body)
         # Up to one deep position more, because an upsampled pixel sits anywhere inside it.
-        return encoder + half_grid + self.stride
+        return self.config.shrink * encoder + half_grid + self.stride
 
 
 class _Up(nn.Module):
@@ -158,8 +158,8 @@ class _Residual(nn.Module):
         return z + 0.1 * branch
 
 
-def _grow(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, 4 * outputs, 1), nn.PixelShuffle(2))
+def _grow(inputs: int, outputs: int, times: int = 2) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, times**2 * outputs, 1), nn.PixelShuffle(times))
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -28,9 +28,9 @@ def test_an_untrained_teacher_is_the_identity(size):
     assert torch.equal(teacher(trained=False)(x), x)
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_no_pixel_beyond_the_receptive_radius_matters(depth):
-    made = teacher(TeacherConfig(depth=depth, width=8, body=1))
+@pytest.mark.parametrize(("depth", "shrink"), [(1, 2), (2, 2), (3, 1), (3, 2)])
+def test_no_pixel_beyond_the_receptive_radius_matters(depth, shrink):
+    made = teacher(TeacherConfig(depth=depth, shrink=shrink, width=8, body=1))
     side = 2 * made.receptive_radius + 2 * made.stride
     middle = side // 2
     x = torch.rand(1, 3, side, side, requires_grad=True)
