@@ -16,6 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+# The folder of this file comes first otherwise, and in it `pipeline` is a benchmark.
+sys.path[0] = str(Path(__file__).parents[1])
+
 import numpy as np
 import torch
 

@@ -61,7 +61,7 @@ def result_rows(results: Results, split: str) -> list[dict[str, str]]:
     """One row a model: its numbers, each with its gain over the input."""
     models = results[split]
     return [
-        {"": title, **{COLUMNS[key]: _cell(models, name, key) for key in COLUMNS}}
+        {"model": title, **{COLUMNS[key]: _cell(models, name, key) for key in COLUMNS}}
         for name, title in ROWS.items()
         if name in models
     ]
@@ -73,7 +73,7 @@ def result_table(results: Results, split: str, title: str) -> "Table":
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    for heading in ("", *COLUMNS.values()):
+    for heading in ("model", *COLUMNS.values()):
         table.add_column(heading, no_wrap=True)
     for row in result_rows(results, split):
         table.add_row(*row.values())

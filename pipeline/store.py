@@ -65,12 +65,14 @@ def open_store() -> "tuple[MlflowClient, str]":
 
     uri = store_uri()
     database = _database(uri)
-    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     if database is None:
+        client = MlflowClient(uri, uri)
         return client, _experiment(client, None)
     with _locked(database.parent):
         artifacts = (database.parent / "artifacts").as_uri()
         _follow_move(database, artifacts)
+        # Making the client already creates the tables.
+        client = MlflowClient(uri, uri)
         return client, _experiment(client, artifacts)
 
 
@@ -91,7 +93,9 @@ def _experiment(client: "MlflowClient", artifacts: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
-        return client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+        # Else MLflow's pages open in the mode for language models.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return client.create_experiment(EXPERIMENT, artifacts, kind)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

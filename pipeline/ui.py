@@ -44,11 +44,15 @@ def _server(port: int) -> Iterator[subprocess.Popen[bytes]]:
     quiet()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri()]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    # Eight more processes, for jobs that only language models need.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     _LOG.parent.mkdir(parents=True, exist_ok=True)
     # A session of its own: Ctrl-C reaches us alone, and we end the server and its workers.
     with (
         _LOG.open("wb") as log,
-        subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log) as server,
+        subprocess.Popen(
+            command, env=environment, start_new_session=True, stdout=log, stderr=log
+        ) as server,
     ):
         try:
             yield server

@@ -38,11 +38,11 @@ class LoopConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     epochs: Positive = 10
     batch_size: Positive = 4
-    lr: Annotated[float, Gt(0), Le(1)] = 2e-3
+    lr: Annotated[float, Gt(0), Le(1)] = 1e-3
     loss: Literal["mse", "l1", "charbonnier"] = "mse"
     warmup_steps: Annotated[int, Ge(0)] = 30
     ema: Annotated[float, Ge(0), Le(0.99999)] = 0.99
-    clip: Annotated[float, Gt(0)] = 1.0
+    clip: Annotated[float, Gt(0)] = 0.01
     checkpoint_minutes: Annotated[float, Ge(0)] = 1.0
     processes: Annotated[int, Ge(1), Le(64)] = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -23,7 +23,7 @@ def metrics(tmp_path, monkeypatch):
 def test_rows_and_gains(metrics):
     rows = result_rows(read_results(), "test")
     titles = ["input", "unsharp mask", "teacher", "student", "student, ONNX"]
-    assert [row[""] for row in rows] == titles
+    assert [row["model"] for row in rows] == titles
     assert rows[0]["PSNR Y"] == "30.00"
     assert rows[2]["PSNR Y"] == "32.25 +2.25"
     assert rows[2]["SSIM Y"] == "0.9500 +0.0500"
@@ -33,7 +33,7 @@ def test_rows_and_gains(metrics):
 def test_int8_is_a_row_once_there_is_one(metrics):
     results = json.loads(metrics.read_text())
     results["test"]["student_int8"] = HIGH
-    assert result_rows(results, "test")[-1][""] == "student, int8"
+    assert result_rows(results, "test")[-1]["model"] == "student, int8"
 
 
 def test_printed_table_fits_80_columns(metrics, capsys):
