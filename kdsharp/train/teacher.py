@@ -73,6 +73,9 @@ class Teacher(nn.Module):
                     # Without statistics to normalise by, full-strength branches would grow.
                     block.bn2.weight.fill_(0.2)
         with torch.no_grad():
+            for block in self.body:
+                # At the start only: as a constant factor it would slow learning down.
+                block.second.weight *= 0.1  # type: ignore[union-attr, operator]
             # The first filters see detail and not brightness; see the student.
             self.detail.weight -= self.detail.weight.mean((1, 2, 3), keepdim=True)
         for start_at_zero in (self.to_detail[0], self.last):
@@ -147,7 +150,7 @@ class _Up(nn.Module):
 
 
 class _Residual(nn.Module):
-    """conv, ReLU, conv, added to the input; the branch starts small, as in EDSR."""
+    """conv, ReLU, conv, added to the input; the branch starts small."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -155,7 +158,7 @@ class _Residual(nn.Module):
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         branch: torch.Tensor = self.second(F.relu(self.first(z)))
-        return z + 0.1 * branch
+        return z + branch
 
 
 def _grow(inputs: int, outputs: int, times: int = 2) -> nn.Sequential:
