@@ -3,8 +3,10 @@
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from kdsharp.card import CARD, read_card
 from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir, atomic_file, sha256_file, write_json, write_text
 from kdsharp.train.student import load_student
@@ -12,7 +14,7 @@ from kdsharp.train.teacher import load_teacher
 from pipeline.lineage import read_lineage
 from pipeline.methods import load_methods
 from pipeline.params import Params
-from pipeline.paths import CURVES, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
+from pipeline.paths import CURVES, EXPORT, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
 from pipeline.progress import progress
 from pipeline.report.cards import card
 from pipeline.report.page import MOST_CARDS, Evaluation, page
@@ -101,10 +103,13 @@ def _record(run: TrackedRun, results: Results) -> None:
             for metric, value in metrics.items()
         }
     )
-    for path in (METRICS, IMAGES, PAGE):
+    for path in (METRICS, IMAGES, PAGE, EXPORT / CARD):
         run.file(path)
     for path in _panels():
         run.picture(path, "comparison")
+    exported = read_card(EXPORT)
+    example_NCHW = np.zeros((2, exported.input.channels, 64, 64), np.float32)
+    run.model_onnx(EXPORT / exported.file, "student_onnx", example_NCHW)
 
 
 def _panels() -> list[Path]:

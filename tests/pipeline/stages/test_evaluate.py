@@ -21,7 +21,7 @@ class FakeRun:
     """What MLflow would have been told."""
 
     def __init__(self):
-        self.told = {"metrics": {}, "params": {}, "files": [], "tags": {}}
+        self.told = {"metrics": {}, "params": {}, "files": [], "tags": {}, "models": []}
 
     def __enter__(self):
         return self
@@ -40,6 +40,11 @@ class FakeRun:
         self.told["files"].append(f"{folder}/{path.name}".lstrip("/"))
 
     picture = file
+
+    def model_onnx(self, path, name, example_NCHW):
+        assert path.is_file()
+        assert example_NCHW.shape[0] > 1
+        self.told["models"] = [name]
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +160,8 @@ def test_run_is_told_everything(evaluated):
     }
     assert run.told["params"]["degradation"] == {"name": "bicubic", "scale": 2}
     assert run.told["files"][:3] == ["metrics.json", "images.csv", "report.html"]
+    assert "card.json" in run.told["files"]
+    assert run.told["models"] == ["student_onnx"]
     assert len([name for name in run.told["files"] if name.startswith("comparison/")]) == 5
     # MLflow takes names of plain letters only in part; what it dislikes it would drop.
     assert all(re.fullmatch(r"[\w./-]+", name) for name in run.told["files"])
