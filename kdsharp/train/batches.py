@@ -1,10 +1,10 @@
 """Batches that are a pure function of (seed, step): any run can begin at any step.
 
-Pictures stay compact in memory (8 or 16 bit, possibly memory-mapped); a batch is gathered, turned
-and scaled to float by a thread of its own while the network works on the batch before.
+Pictures stay compact in memory (8 or 16 bit, possibly memory-mapped); only a batch is ever turned
+to float.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -45,9 +45,20 @@ class Batch:
 
 
 def batches(
-    examples: Examples, size: int, seed: int, start: int, stop: int, rank: int = 0, world: int = 1
+    examples: Examples,
+    size: int,
+    seed: int,
+    start: int,
+    stop: int,
+    rank: int = 0,
+    world: int = 1,
+    *,
+    ahead: bool = False,
 ) -> Iterator[Batch]:
     """The batches of steps `start` to `stop`; process `rank` of `world` gets its share of each.
+
+    With `ahead` a thread makes the next batch meanwhile. That is for a GPU: on a CPU the thread
+    takes more from the network's own threads than the fraction of a millisecond that it saves.
 
     Each epoch is a fresh permutation, its incomplete last batch left out; each example is turned
     or mirrored at random, all its pictures alike. Raises `UserError` when there is no whole batch.
@@ -67,13 +78,20 @@ def batches(
             [(weight, _gather(planes, rows, mine)) for weight, planes in examples.targets],
         )
 
+    steps = range(start, stop)
+    yield from _made_ahead(make, steps) if ahead else map(make, steps)
+
+
+def _made_ahead(make: Callable[[int], Batch], steps: range) -> Iterator[Batch]:
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-        ahead = pool.submit(make, start) if start < stop else None
-        for step in range(start, stop):
-            assert ahead is not None
-            ready = ahead.result()
-            ahead = pool.submit(make, step + 1) if step + 1 < stop else None
-            yield ready
+        ready = None
+        for step in steps:
+            following = pool.submit(make, step)
+            if ready is not None:
+                yield ready.result()
+            ready = following
+        if ready is not None:
+            yield ready.result()
 
 
 def _gather(

@@ -86,7 +86,13 @@ def fit(
         steps = per_epoch * config.epochs
         state = _State(model, config, workers, checkpoint, fingerprint)
         data = batches(
-            examples, config.batch_size, config.seed, state.at.step, steps, *workers.share
+            examples,
+            config.batch_size,
+            config.seed,
+            state.at.step,
+            steps,
+            *workers.share,
+            ahead=workers.device.type == "cuda",
         )
         with _progress(steps, state.at.step, workers.first) as advance:
             for batch in data:

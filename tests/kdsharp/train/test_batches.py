@@ -52,6 +52,13 @@ def test_an_epoch_uses_no_example_twice_and_the_next_another_order():
     assert first != second
 
 
+def test_made_ahead_they_are_the_same():
+    ahead = list(batches(examples(), 4, 7, 3, 9, ahead=True))
+    assert len(ahead) == 6
+    for ours, theirs in zip(ahead, take(3, 9), strict=True):
+        assert torch.equal(ours.inputs_NCHW, theirs.inputs_NCHW)
+
+
 def test_any_step_can_be_the_first():
     whole = take(0, 6)
     for start in range(6):
