@@ -7,6 +7,7 @@ to float.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -67,12 +68,15 @@ def batches(
     if not per_epoch:
         raise UserError(f"{len(examples)} patches make no batch of {size}: lower batch_size")
 
+    @lru_cache(maxsize=1)
+    def order_of(epoch: int) -> npt.NDArray[np.int64]:
+        return np.random.default_rng([seed, 0, epoch]).permutation(len(examples))
+
     def make(step: int) -> Batch:
         epoch, position = divmod(step, per_epoch)
-        order = np.random.default_rng([seed, 0, epoch]).permutation(len(examples))
         chosen = np.arange(position * size, (position + 1) * size)
         turns = np.random.default_rng([seed, 1, step]).integers(8, size=size)
-        rows, mine = order[chosen][rank::world], turns[rank::world]
+        rows, mine = order_of(epoch)[chosen][rank::world], turns[rank::world]
         return Batch(
             _gather(examples.inputs, rows, mine),
             [(weight, _gather(planes, rows, mine)) for weight, planes in examples.targets],

@@ -7,11 +7,11 @@ on to the same bytes: everything random is a function of (seed, step).
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import torch
@@ -139,7 +139,8 @@ class _State:
             group["lr"] = lr
         device = self.workers.device
         output = self.parallel(batch.inputs_NCHW.to(device))
-        loss = torch.stack([w * self.loss(output, t.to(device)) for w, t in batch.targets]).sum()
+        parts = [weight * self.loss(output, target.to(device)) for weight, target in batch.targets]
+        loss = reduce(torch.add, parts)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip)
@@ -221,7 +222,9 @@ def _progress(steps: int, start: int, first: bool) -> Iterator[Callable[[float],
         TextColumn("loss {task.fields[loss]:.5f}"),
         TimeRemainingColumn(),
     )
-    shown = first and console.is_terminal and "KDSHARP_NO_PROGRESS" not in os.environ
-    with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
+    if not (first and console.is_terminal):
+        yield lambda _: None
+        return
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=steps, completed=start, loss=math.nan)
         yield lambda loss: bar.update(task, advance=1, loss=loss)
