@@ -35,7 +35,7 @@ class Student(nn.Module):
     def _initialise(self) -> None:
         """Kaiming; the first filters sum to zero, so that they see detail and not brightness.
 
-        Without that, L1 kills every ReLU within 40 steps, and MSE is 1 % behind after 200.
+        From torch's own start values L1 was seen to learn nothing in 200 steps, from these it does.
         """
         for conv in self.convs:
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
