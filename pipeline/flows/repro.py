@@ -47,6 +47,8 @@ _CHATTER = (
     "ERROR: failed to reproduce",
     "pipeline: error: ",
 )
+# What dash (where bash would say nothing) says of a command that a signal ended: it is the error.
+_OBITUARIES = {"Killed", "Terminated", "Segmentation fault", "Aborted", "Bus error"}
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 _EXITED = re.compile(r"exited with (-?\d+)")
 _COLOR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -114,7 +116,7 @@ def _follow(
             outcome = "restored from cache"
         elif line == f"Stage '{stage}' didn't change, skipping":
             pass
-        elif line and not line.lstrip().startswith(_CHATTER):
+        elif line and line not in _OBITUARIES and not line.lstrip().startswith(_CHATTER):
             say(line)
     return outcome, last
 

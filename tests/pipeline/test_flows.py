@@ -118,6 +118,7 @@ def test_what_became_of_a_stage(checkout):
     assert said == ["learning well"]
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash"])  # DVC takes $SHELL, and they speak differently
 @pytest.mark.parametrize(
     ("mode", "message", "code", "transient"),
     [
@@ -127,7 +128,10 @@ def test_what_became_of_a_stage(checkout):
         ("killed", "second was killed by SIGKILL (out of memory?)", 1, True),
     ],
 )
-def test_why_a_stage_failed(checkout, mode, message, code, transient):
+def test_why_a_stage_failed(checkout, monkeypatch, mode, message, code, transient, shell):
+    if (path := shutil.which(shell)) is None:
+        pytest.skip(f"no {shell} here")
+    monkeypatch.setenv("SHELL", path)
     set_mode(mode)
     said = []
     with pytest.raises(StageError) as error:
