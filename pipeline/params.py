@@ -76,6 +76,34 @@ class EvaluateParams(_Section):
     panels: Annotated[int, Ge(0), Le(100)]
 
 
+class GateParams(_Section):
+    """The frozen set of crops that candidates are judged on."""
+
+    folder: str | None
+    crops: Annotated[int, Ge(1)]
+    size: Annotated[int, Ge(32)]
+    edition: Count
+    seed: int
+
+
+class PromotionParams(_Section):
+    """What a candidate has to show, and who decides."""
+
+    approval: Literal["auto", "manual"]
+    approval_hours: Annotated[float, Gt(0), Le(24 * 30)]
+    confidence: Annotated[float, Ge(0.5), Lt(1)]
+    resamples: Annotated[int, Ge(100), Le(1_000_000)]
+    margin_db: Annotated[float, Ge(0)]
+    margin_ssim: Annotated[float, Ge(0)]
+    worst_decile_db: Annotated[float, Ge(0)]
+    parity: Annotated[float, Gt(0), Le(0.01)]
+    latency_ratio: Annotated[float, Ge(1)]
+    size_ratio: Annotated[float, Ge(1)]
+    enough_photos: Count
+    enough_crops: Count
+    seed: int
+
+
 class Params(_Section):
     """The whole of params.yaml."""
 
@@ -86,10 +114,16 @@ class Params(_Section):
     student: StudentConfig
     export: ExportParams
     evaluate: EvaluateParams
+    gate: GateParams
+    promotion: PromotionParams
 
     def digest(self) -> str:
-        """SHA-256 of the values, whatever the file's order, comments or spelling."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """SHA-256 of the values that make a model, whatever the file's order or comments.
+
+        How a model is judged afterwards makes none: `gate` and `promotion` are left out.
+        """
+        values = self.model_dump(mode="json", exclude={"gate", "promotion"})
+        canonical = json.dumps(values, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -8,11 +8,13 @@ __all__ = [
     "CURVES",
     "DOWNLOADS",
     "EXPORT",
+    "GATE",
     "MANIFEST",
     "METRICS",
     "MLRUNS",
     "PARAMS",
     "PATCHES",
+    "PRODUCTION",
     "RAW",
     "REPORTS",
     "STUDENT",
@@ -23,6 +25,7 @@ PARAMS = Path("params.yaml")
 RAW = Path("data/raw")
 MANIFEST = RAW / "manifest.csv"
 PATCHES = Path("data/patches")
+GATE = Path("data/gate")
 TEACHER = Path("models/teacher.safetensors")
 STUDENT = Path("models/student.safetensors")
 EXPORT = Path("models/export")
@@ -34,3 +37,6 @@ MLRUNS = Path("mlruns")
 # DVC deletes a stage's outputs before it runs the stage, so what a resume needs lies elsewhere.
 CHECKPOINTS = Path(os.environ.get("KDSHARP_CHECKPOINTS", ".checkpoints"))
 DOWNLOADS = Path(os.environ.get("KDSHARP_DOWNLOADS", ".downloads"))
+
+# What is in use: a worktree of its own, such as a scheduled run's, shares the checkout's.
+PRODUCTION = Path(os.environ.get("KDSHARP_PRODUCTION", "models/production"))

@@ -90,7 +90,7 @@ def test_every_mistake_is_named(changed, key, value, words):
 def test_more_than_one_mistake_is_counted(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("{}")
-    with pytest.raises(UserError, match=r"data is missing \(and 6 more\)"):
+    with pytest.raises(UserError, match=r"data is missing \(and 8 more\)"):
         load_params(path)
 
 
