@@ -1,16 +1,21 @@
 """Files that are either whole or not there at all."""
 
 import contextlib
+import ctypes
+import errno
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 __all__ = ["atomic_dir", "atomic_file", "sha256_file", "write_json", "write_text"]
+
+_HERE = -100  # AT_FDCWD; without a meaning for absolute paths
 
 
 @contextlib.contextmanager
@@ -39,24 +44,23 @@ def atomic_file(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_dir(target: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `target`; it replaces `target` on success."""
+    """Yield an empty temporary folder beside `target`; it replaces `target` on success.
+
+    Whoever opens `target` meanwhile finds the old folder or the new one, where the system can
+    exchange two folders (Linux, macOS); elsewhere there is none for an instant.
+    """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".part-{target.name}-", dir=target.parent))
     temporary.chmod(0o777 & ~_umask())
-    old = None
     try:
         yield temporary
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".old-{target.name}-", dir=target.parent))
-            os.replace(target, old / target.name)
-        os.replace(temporary, target)
+        if not target.exists():
+            os.replace(temporary, target)
+        elif not _exchange(temporary, target):
+            _replace_in_two_steps(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        if old is not None:
-            if not target.exists():
-                os.replace(old / target.name, target)
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(target: Path, text: str) -> None:
@@ -74,6 +78,33 @@ def sha256_file(path: Path) -> str:
     """The SHA-256 of the file's bytes, as 64 hexadecimal digits."""
     with Path(path).open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two paths change places in one step; False where the system cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    # Linux: renameat2 with RENAME_EXCHANGE; macOS: renameatx_np with RENAME_SWAP.
+    name = "renameatx_np" if sys.platform == "darwin" else "renameat2"
+    if (function := getattr(libc, name, None)) is None:
+        return False
+    done = function(_HERE, os.fsencode(one.absolute()), _HERE, os.fsencode(other.absolute()), 2)
+    if done == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(other))
+
+
+def _replace_in_two_steps(temporary: Path, target: Path) -> None:
+    old = Path(tempfile.mkdtemp(prefix=f".old-{target.name}-", dir=target.parent))
+    try:
+        os.replace(target, old / target.name)
+        os.replace(temporary, target)
+    finally:
+        if not target.exists():
+            os.replace(old / target.name, target)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:

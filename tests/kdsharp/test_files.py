@@ -1,9 +1,12 @@
 import json
 import os
 import stat
+import sys
+import threading
 
 import pytest
 
+from kdsharp import files
 from kdsharp.files import atomic_dir, atomic_file, sha256_file, write_json, write_text
 
 
@@ -55,3 +58,31 @@ def test_json_is_stable_and_refuses_what_is_no_json(tmp_path):
 def test_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_file(tmp_path / "a").startswith("ba7816bf8f01cfea")
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_folder_that_is_replaced_is_whole_for_its_readers(tmp_path, monkeypatch, exchange):
+    """With an exchange a reader never misses it; in two steps it is back at the end."""
+    if not exchange:
+        monkeypatch.setattr(files, "_exchange", lambda *_: False)
+    target = tmp_path / "model"
+    missed, stop = [], threading.Event()
+
+    def read():
+        while not stop.is_set():
+            if not (target / "number").exists():
+                missed.append(1)
+
+    with atomic_dir(target) as folder:
+        (folder / "number").write_text("0")
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(200):
+        with atomic_dir(target) as folder:
+            (folder / "number").write_text(str(number))
+    stop.set()
+    reader.join()
+    assert (target / "number").read_text() == "199"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    if exchange and sys.platform == "linux":
+        assert not missed
