@@ -1,5 +1,6 @@
 """The `python -m pipeline` command: reads arguments, calls the pipeline, says what was done."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -105,3 +106,99 @@ def ui(
     from pipeline.ui import serve_ui
 
     serve_ui(port)
+
+
+Model = Annotated[
+    str, typer.Option(help="student, teacher, or a full name such as kdsharp-student-nano-x2.")
+]
+
+
+@app.command()
+def register() -> None:
+    """Make the trained teacher and student versions in MLflow's registry.
+
+    From the files that dvc.lock names; the same files are registered once. Each version carries
+    its commit, data, parameters, numbers and files, and becomes the candidate.
+
+    Example: python -m pipeline register
+    """
+    from pipeline.registry.register import register as register_models
+
+    for version in register_models(typer.echo):
+        if version.url:
+            typer.echo(f"{version}: {version.url}")
+    typer.echo("next: python -m pipeline promote")
+
+
+@app.command()
+def promote(
+    model: Model = "student",
+    version: Annotated[int | None, typer.Option(min=1, help="Instead of the candidate.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Even if the gate refuses.")] = False,
+    why: Annotated[str, typer.Option(help="Recorded in the history; --force needs it.")] = "",
+) -> None:
+    """Put the candidate into production if it is measurably no worse.
+
+    Scores it and what is in production afresh on the gate set, checks that it can be served, and
+    says why it was promoted or refused. Exit code 0: promoted, or in production already; 1:
+    refused or rejected.
+
+    Example: python -m pipeline promote
+    """
+    from pipeline.promotion.terminal import promote_here
+
+    raise SystemExit(promote_here(model, version, force=force, why=why))
+
+
+@app.command()
+def rollback(
+    model: Model = "student",
+    steps: Annotated[int, typer.Option(help="How many promotions to take back.")] = 1,
+    why: Annotated[str, typer.Option(help="Recorded in the history.")] = "",
+) -> None:
+    """Bring back what was in production before.
+
+    Example: python -m pipeline rollback --why "halos on faces"
+    """
+    from pipeline.promotion.terminal import rollback_here
+
+    rollback_here(model, steps, why=why)
+
+
+@app.command()
+def status(
+    model: Model = "student",
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show what is in production, what waits, and the history of promotions.
+
+    Example: python -m pipeline status --model teacher
+    """
+    from pipeline.promotion.status import print_status, read_status
+
+    found = read_status(model)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        print_status(found)
+
+
+@app.command()
+def pull(
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
+    model: Model = "student",
+    alias: Annotated[str | None, typer.Option(help="production, previous or candidate.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Instead of an alias.")] = None,
+) -> None:
+    """Copy a registered model to a folder, on any machine that reaches the store.
+
+    Example: python -m pipeline pull --alias production --to models/production
+    """
+    from pipeline.promotion.pull import pull as pull_model
+
+    if alias is not None and version is not None:
+        raise UserError("--alias or --version: name one of them")
+    found = pull_model(model, version or alias or "production", to=to)
+    typer.echo(f"{found} -> {to}")

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
     from mlflow.models import Model
 
-__all__ = ["TrackedRun", "find_run", "start"]
+__all__ = ["TrackedRun", "find_run", "flat", "log_model", "reason", "start"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class TrackedRun:
         """Record parameters; nested names are joined with dots, long values are cut."""
         from mlflow.entities import Param
 
-        entries = [Param(key, str(value)[:_LONGEST_PARAM]) for key, value in _flat(values)]
+        entries = [Param(key, str(value)[:_LONGEST_PARAM]) for key, value in flat(values)]
         self._batches("params", entries, _MOST_PARAMS)
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
@@ -93,30 +94,10 @@ class TrackedRun:
             self._send(what, partial(_log_batch, what=what, part=part))
 
     def _model(self, name: str, save: "Callable[[Path, Model], None]") -> None:
-        """What `mlflow.*.log_model` does, without its global run and its trial inference."""
-
-        def send(client: "MlflowClient", run_id: str) -> None:
-            from mlflow.entities import LoggedModelOutput
-            from mlflow.models import Model
-
-            logged = client.create_logged_model(self._experiment, name, run_id)
-            status: Literal["READY", "FAILED"] = "FAILED"
-            try:
-                meta = Model(
-                    artifact_path=logged.artifact_location,
-                    run_id=run_id,
-                    model_uuid=logged.model_id,
-                    model_id=logged.model_id,
-                )
-                with tempfile.TemporaryDirectory() as folder:
-                    save(Path(folder) / "model", meta)
-                    client.log_model_artifacts(logged.model_id, f"{folder}/model")
-                status = "READY"
-            finally:
-                client.finalize_logged_model(logged.model_id, status)
-            client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-
-        self._send(f"the model {name}", send)
+        self._send(
+            f"the model {name}",
+            lambda client, run_id: log_model(client, self._experiment, run_id, name, save),
+        )
 
     def _send(self, what: str, call: "Callable[[MlflowClient, str], object]") -> None:
         """Do `call`; a refusal costs what was sent, any other failure the rest of the run."""
@@ -126,7 +107,7 @@ class TrackedRun:
             call(self._client, self.run_id)
         except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the training goes on
             if _is_refusal(error):
-                _log.warning("MLflow did not take %s (%s)", what, _reason(error))
+                _log.warning("MLflow did not take %s (%s)", what, reason(error))
             else:
                 self._give_up(error)
 
@@ -135,7 +116,7 @@ class TrackedRun:
         _log.warning(
             "MLflow at %s is not reachable (%s): training goes on, this run is not recorded",
             shown_uri(),
-            _reason(error),
+            reason(error),
         )
 
     def __enter__(self) -> Self:
@@ -188,6 +169,39 @@ def start(
     return run
 
 
+def log_model(
+    client: "MlflowClient",
+    experiment: str,
+    run_id: str,
+    name: str,
+    save: "Callable[[Path, Model], None]",
+) -> "LoggedModel":
+    """What `mlflow.*.log_model` does, without its global run and its trial inference.
+
+    `save(folder, meta)` writes the model into `folder`. Raises whatever MLflow raises.
+    """
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    logged = client.create_logged_model(experiment, name, run_id)
+    status: Literal["READY", "FAILED"] = "FAILED"
+    try:
+        meta = Model(
+            artifact_path=logged.artifact_location,
+            run_id=run_id,
+            model_uuid=logged.model_id,
+            model_id=logged.model_id,
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            save(Path(folder) / "model", meta)
+            client.log_model_artifacts(logged.model_id, f"{folder}/model")
+        status = "READY"
+    finally:
+        client.finalize_logged_model(logged.model_id, status)
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return logged
+
+
 def find_run(stage: str, tags: Mapping[str, str]) -> str | None:
     """The id of the latest finished run of `stage` with all of `tags`; None without one."""
     wanted = {"kdsharp.stage": stage, **tags}
@@ -231,10 +245,11 @@ def _log_batch(client: "MlflowClient", run_id: str, *, what: str, part: Sequence
     client.log_batch(run_id, **batch)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested names joined with dots, each with its value."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 
@@ -248,7 +263,7 @@ def _is_refusal(error: Exception) -> bool:
     return not isinstance(error, OSError) or isinstance(error, FileNotFoundError)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """One short line; the innermost error says best what is wrong."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner

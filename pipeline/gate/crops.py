@@ -1,0 +1,195 @@
+"""The frozen set of crops that candidates are judged on: cut once, kept as it is, checked by hash.
+
+A photo is degraded as a whole and then both versions are cut at the same places, as patches are.
+Each photo gives the same number of crops, so that none outweighs the others.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kdsharp.color import luma
+from kdsharp.degrade import crop_to_multiple, degrade
+from kdsharp.errors import UserError
+from kdsharp.files import atomic_dir, write_json
+from kdsharp.images import read_rgb
+from pipeline.params import DegradationParams, GateParams
+from pipeline.paths import GATE
+from pipeline.sources.source import Photo
+
+__all__ = ["FILES", "GateSet", "Source", "cut_gate_set", "load_gate_set", "made_with"]
+
+Pixels = npt.NDArray[np.uint8]
+Place = tuple[int, int]
+_WORKERS = 8  # each holds a decoded photo in memory
+
+INDEX = "index.json"
+FILES = ("low.npy", "high.npy", INDEX)
+"""All that the folder of a set holds."""
+
+# Places drawn for a crop; the best is taken. More than 64 spread no better on photos of 0.1 MP.
+_TRIES = 64
+# As patches.min_detail: the mean step between neighbouring pixels of a crop that is not flat.
+_DETAIL = 3.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A photo of the set: its name, the SHA-256 of its file, and its perceptual fingerprint."""
+
+    name: str
+    sha256: str
+    fingerprint: int | None
+
+
+@dataclass(frozen=True)
+class GateSet:
+    """N crops: `low_NHWC` (degraded) and `high_NHWC` (original), 8-bit RGB (N, size, size, 3).
+
+    `photo` (N,) is the index of a crop's photo in `sources` and `names`. `made` is what the set was
+    cut with; `sha256` is over all of it.
+    """
+
+    low_NHWC: Pixels
+    high_NHWC: Pixels
+    photo: npt.NDArray[np.int64]
+    sources: tuple[Source, ...]
+    made: dict[str, Any]
+    sha256: str
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the photos."""
+        return [source.name for source in self.sources]
+
+    @property
+    def degradation(self) -> str:
+        """The name of the recipe that made `low_NHWC`."""
+        return str(self.made["degradation"])
+
+    @property
+    def scale(self) -> int:
+        """That recipe's scale."""
+        return int(self.made["scale"])
+
+
+def made_with(params: GateParams, degradation: DegradationParams) -> dict[str, Any]:
+    """All parameters that a set depends on; one of them changed, and it is cut anew."""
+    return {**params.model_dump(), "degradation": degradation.name, "scale": degradation.scale}
+
+
+def cut_gate_set(
+    photos: Sequence[Photo], folder: Path, params: GateParams, degradation: DegradationParams
+) -> None:
+    """Cut at least `params.crops` crops, as many from each photo, and write them to `folder`.
+
+    The same photos and parameters give the same bytes. Photos must not be smaller than a crop.
+    The folder appears when it is whole.
+    """
+    each = -(-params.crops // len(photos))
+
+    def cut(photo: Photo) -> tuple[Pixels, Pixels, list[Place]]:
+        image = crop_to_multiple(read_rgb(photo.path), degradation.scale)
+        whole = degrade(image, degradation.name, degradation.scale), image
+        low, high = (np.asarray(picture) for picture in whole)
+        places = _choose_places(high, each, params.size, _generator(params.seed, photo.sha256))
+        windows = [np.s_[y : y + params.size, x : x + params.size] for y, x in places]
+        # Copies: a view would keep the whole photo in memory.
+        return np.stack([low[w] for w in windows]), np.stack([high[w] for w in windows]), places
+
+    with ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1)) as pool:
+        lows, highs, found = zip(*pool.map(cut, photos), strict=True)
+    arrays = np.concatenate(lows), np.concatenate(highs)
+    index = {
+        "made": made_with(params, degradation),
+        "photos": [[p.name, p.sha256, p.fingerprint] for p in photos],
+        "places": [place for places in found for place in places],
+    }
+    with atomic_dir(folder) as new:
+        for name, array in zip(("low", "high"), arrays, strict=True):
+            np.save(new / f"{name}.npy", array)
+        write_json(new / INDEX, {**index, "sha256": _digest(index, *arrays)})
+
+
+def load_gate_set(folder: Path = GATE) -> GateSet:
+    """The set in `folder`, whole and unchanged; `UserError` when it is missing or damaged."""
+    repair = "dvc checkout, or dvc repro gate, brings it back"
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        low, high = (np.load(folder / f"{name}.npy") for name in ("low", "high"))
+        sha256 = index.pop("sha256")
+        if _digest(index, low, high) != sha256:
+            raise UserError(f"{folder}: is damaged, its SHA-256 differs: remove it; {repair}")
+        sources = tuple(Source(*photo) for photo in index["photos"])
+        photo = np.repeat(np.arange(len(sources)), len(low) // len(sources))
+    except FileNotFoundError:
+        raise UserError(f"{folder}: is missing or not whole: {repair}") from None
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        EOFError,
+        ZeroDivisionError,
+    ) as error:
+        raise UserError(f"{folder}: is damaged ({error}): remove it; {repair}") from None
+    return GateSet(low, high, photo, sources, index["made"], sha256)
+
+
+def _digest(index: dict[str, Any], low: Pixels, high: Pixels) -> str:
+    digest = hashlib.sha256(json.dumps(index, sort_keys=True).encode())
+    for array in (low, high):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _generator(seed: int, sha256: str) -> np.random.Generator:
+    """Random numbers that belong to this photo's content, whatever the others are."""
+    return np.random.default_rng(
+        [abs(seed), seed < 0, *np.frombuffer(bytes.fromhex(sha256), "<u4")]
+    )
+
+
+def _choose_places(
+    picture: Pixels, count: int, size: int, random: np.random.Generator
+) -> list[Place]:
+    """The upper left corners (y, x) of `count` crops that overlap little and are rarely flat."""
+    step = _steps(picture)
+    room = np.array(picture.shape[:2]) - size + 1
+    chosen: list[Place] = []
+    for _ in range(count):
+        tries = random.integers(room, size=(_TRIES, 2))
+        cost = _overlaps(tries, np.array(chosen, np.int64).reshape(-1, 2), size)
+        # A flat crop shows little and is scored beyond 50 dB, where nobody sees a difference; but
+        # a few of them are better than the same place for the fourth time.
+        flat = [step[y : y + size, x : x + size].mean() < _DETAIL for y, x in tries]
+        y, x = tries[int(np.argmin(cost + 3 * np.array(flat)))]
+        chosen.append((int(y), int(x)))
+    return chosen
+
+
+def _steps(picture: Pixels) -> npt.NDArray[np.float32]:
+    """(H, W): the mean absolute step to the pixel above and to the left, in levels of 0..255."""
+    y = luma(picture)
+    step = np.zeros_like(y)
+    step[1:] += np.abs(np.diff(y, axis=0)) / 2
+    step[:, 1:] += np.abs(np.diff(y, axis=1)) / 2
+    return step
+
+
+def _overlaps(
+    places: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64], size: int
+) -> npt.NDArray[np.float64]:
+    """How much of a crop at each of `places` (T, 2) the crops at `chosen` (C, 2) cover, summed."""
+    apart = np.abs(places[:, None] - chosen[None])
+    shared: npt.NDArray[np.float64] = np.clip(1 - apart / size, 0, 1).prod(axis=2).sum(axis=1)
+    return shared

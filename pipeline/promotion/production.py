@@ -1,0 +1,121 @@
+"""Make everything that follows the history agree with it: aliases, models/production."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from kdsharp.card import read_card
+from kdsharp.errors import KdsharpError, UserError
+from kdsharp.files import atomic_dir
+from kdsharp.sharpen import Sharpener
+from pipeline.registry.connect import Registry
+from pipeline.registry.history import History
+from pipeline.registry.names import kind_of, production_folder
+from pipeline.registry.versions import (
+    PREVIOUS,
+    PRODUCTION,
+    STAGE_ENTRY,
+    Version,
+    fetch_files,
+    find_version,
+)
+
+__all__ = ["heal", "is_in_place", "put_in_place", "serve", "served_files"]
+
+Say = Callable[[str], None]
+
+
+def heal(registry: Registry, history: History, say: Say) -> None:
+    """Finish what an interrupted promotion or rollback has left half done."""
+    if not is_in_place(registry, history):
+        version = history.last.version
+        what = f"{history.name} version {version}" if version else f"no version of {history.name}"
+        say(f"finishing an interrupted change: {what} in production")
+        put_in_place(registry, history)
+
+
+def is_in_place(registry: Registry, history: History) -> bool:
+    """Whether aliases and models/production are what the history says."""
+    entry = history.last
+    aliases = registry.client.get_registered_model(history.name).aliases
+    wanted = {PRODUCTION: entry.version, PREVIOUS: entry.previous}
+    for alias, number in wanted.items():
+        if str(aliases.get(alias, "")) != ("" if number is None else str(number)):
+            return False
+    return entry.version is None or _is_served(find_version(registry, history.name, entry.version))
+
+
+def put_in_place(registry: Registry, history: History) -> None:
+    """Let the aliases and models/production follow the history's last entry.
+
+    Any number of processes may do this at once, and any of them may be killed: each goes on until
+    what it put in place is what the history says, so the last of them leaves the truth.
+    """
+    while True:
+        entry = history.last
+        _set_alias(registry, history.name, PRODUCTION, entry.version)
+        _set_alias(registry, history.name, PREVIOUS, entry.previous)
+        if entry.version is None:
+            if kind_of(history.name) == "student":
+                shutil.rmtree(production_folder(history.name), ignore_errors=True)
+        else:
+            version = find_version(registry, history.name, entry.version)
+            if not _is_served(version):
+                with tempfile.TemporaryDirectory() as folder:
+                    fetch_files(registry, version, Path(folder))
+                    serve(version, Path(folder))
+        if history.read().number == entry.number:
+            return
+
+
+def served_files(version: Version) -> list[str]:
+    """Those of a student's files that make up a model folder."""
+    kept_back = {"student.safetensors", "student.csv", STAGE_ENTRY}
+    return [name for name in version.files if name not in kept_back]
+
+
+def serve(version: Version, files: Path) -> None:
+    """Replace the production folder by the model in `files`, and try it out.
+
+    Raises `KdsharpError` when the model in its place does not do what it does in `files`.
+    """
+    target = production_folder(version.name)
+    for left in target.parent.glob(f".part-{target.name}-*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with atomic_dir(target) as folder:
+        for name in served_files(version):
+            (folder / name).write_bytes((files / name).read_bytes())
+    try:
+        expected, found = _sharpened(files), _sharpened(target)
+    except Exception as error:
+        raise KdsharpError(f"{version} does not work in {target}: {error}") from error
+    if not np.array_equal(expected, found):
+        raise KdsharpError(f"{version} gives another picture in {target} than in the registry")
+
+
+def _is_served(version: Version) -> bool:
+    """Whether the production folder holds this version, whole; of a teacher there is none."""
+    if version.kind == "teacher":
+        return True
+    try:
+        card = read_card(production_folder(version.name))
+    except UserError:
+        return False
+    return version.files.get(card.file) == card.sha256
+
+
+def _set_alias(registry: Registry, name: str, alias: str, number: int | None) -> None:
+    if number is not None:
+        registry.client.set_registered_model_alias(name, alias, str(number))
+    elif alias in registry.client.get_registered_model(name).aliases:
+        registry.client.delete_registered_model_alias(name, alias)
+
+
+def _sharpened(folder: Path) -> np.ndarray:
+    """A small picture with edges and ramps, sharpened by the model in `folder`."""
+    rows, columns = np.mgrid[0:47, 0:61]
+    waves = [127 + 100 * np.sin(rows / (2 + c)) * np.cos(columns / (3 + c)) for c in range(3)]
+    return Sharpener(folder).array(np.stack(waves, axis=2).astype(np.uint8))

@@ -1,0 +1,56 @@
+"""What registered models are called."""
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from kdsharp.errors import UserError
+from kdsharp.train.config import StudentConfig
+from pipeline.params import Params
+from pipeline.paths import PRODUCTION
+
+__all__ = ["Kind", "kind_of", "production_folder", "registered_name"]
+
+Kind = Literal["teacher", "student"]
+
+_PREFIX = "kdsharp-"
+_DEFAULT = StudentConfig()
+_WIDTHS = {16: "nano", 32: "small", 64: "large"}
+
+
+def registered_name(model: str, params: Params) -> str:
+    """The registered model that `model` means.
+
+    `teacher` and `student` mean those that `params` describe; a full name stands for itself. The
+    default student (`small`, x2, luma) is `kdsharp-student`, any other has a suffix:
+    `kdsharp-student-nano-x2`, `kdsharp-student-c24-x3-rgb`. Raises `UserError` for other words.
+    """
+    if model == "student":
+        return f"{_PREFIX}student{_suffix(params)}"
+    if model in get_args(Kind):
+        return f"{_PREFIX}{model}"
+    kind_of(model)
+    return model
+
+
+def kind_of(name: str) -> Kind:
+    """Whether the registered model `name` is a teacher or a student."""
+    for kind in get_args(Kind):
+        if f"{name}-".startswith(f"{_PREFIX}{kind}-"):
+            return kind  # type: ignore[no-any-return]
+    raise UserError(
+        f"no model {name!r}: say student, teacher, or a registered name such as "
+        f"{_PREFIX}student-nano-x2"
+    )
+
+
+def production_folder(name: str) -> Path:
+    """The folder in use of the student `name`: models/production, for variants with a suffix."""
+    return PRODUCTION.with_name(PRODUCTION.name + name.removeprefix(f"{_PREFIX}student"))
+
+
+def _suffix(params: Params) -> str:
+    student, scale = params.student, params.degradation.scale
+    if (student.channels, student.color, scale) == (_DEFAULT.channels, _DEFAULT.color, 2):
+        return ""
+    width = _WIDTHS.get(student.channels, f"c{student.channels}")
+    return f"-{width}-x{scale}" + ("-rgb" if student.color == "rgb" else "")

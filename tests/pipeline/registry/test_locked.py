@@ -1,0 +1,53 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kdsharp.errors import UserError
+from pipeline.registry.locked import commit_lock, locked_data_hash, read_lock
+
+LOCK = """schema: '2.0'
+stages:
+  acquire:
+    cmd: x
+    outs:
+    - path: data/raw/manifest.csv
+      md5: {md5}
+"""
+
+
+def git(*words):
+    author = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
+    subprocess.run(["git", *author, *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    Path("dvc.lock").write_text(LOCK.format(md5="old"))
+    git("add", "-A")
+    git("commit", "-qm", "Old")
+    return tmp_path
+
+
+def test_the_lock_of_the_checkout_and_that_of_a_commit(checkout):
+    Path("dvc.lock").write_text(LOCK.format(md5="new"))
+    assert locked_data_hash(read_lock()) == "new"
+    assert locked_data_hash(commit_lock("HEAD")) == "old"
+
+
+def test_what_is_not_there(checkout):
+    assert commit_lock("0" * 40) is None
+    assert locked_data_hash(None) is None
+    assert locked_data_hash({"acquire": {"outs": []}}) is None
+    Path("dvc.lock").unlink()
+    with pytest.raises(UserError, match="dvc repro writes it"):
+        read_lock()
+
+
+@pytest.mark.parametrize("text", ["", "stages: 3", "a: [", "[]"])
+def test_a_damaged_lock_is_named(checkout, text):
+    Path("dvc.lock").write_text(text)
+    with pytest.raises(UserError, match=r"dvc.lock is damaged .*git checkout dvc.lock"):
+        read_lock()

@@ -1,0 +1,43 @@
+import pytest
+
+from kdsharp.errors import UserError
+from pipeline.params import Params, load_params
+from pipeline.registry.names import kind_of, production_folder, registered_name
+
+
+def params(**student):
+    values = load_params().model_dump()
+    values["degradation"]["scale"] = student.pop("scale", 2)
+    values["student"] |= student
+    return Params.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "suffix"),
+    [
+        ({}, ""),
+        ({"kernels": (3, 3, 3)}, ""),
+        ({"channels": 16}, "-nano-x2"),
+        ({"channels": 64, "scale": 3}, "-large-x3"),
+        ({"scale": 4}, "-small-x4"),
+        ({"color": "rgb"}, "-small-x2-rgb"),
+        ({"channels": 24, "scale": 3, "color": "rgb"}, "-c24-x3-rgb"),
+    ],
+)
+def test_a_variant_has_a_suffix_and_a_folder_of_its_own(changes, suffix):
+    name = registered_name("student", params(**changes))
+    assert name == f"kdsharp-student{suffix}"
+    assert kind_of(name) == "student"
+    assert str(production_folder(name)) == f"models/production{suffix}"
+
+
+def test_a_full_name_stands_for_itself():
+    assert registered_name("kdsharp-student-nano-x2", params()) == "kdsharp-student-nano-x2"
+    assert registered_name("teacher", params()) == "kdsharp-teacher"
+    assert kind_of("kdsharp-teacher-swin") == "teacher"
+
+
+@pytest.mark.parametrize("name", ["", "stduent", "kdsharp-students", "other-student"])
+def test_other_words_are_refused(name):
+    with pytest.raises(UserError, match="no model"):
+        registered_name(name, params())
