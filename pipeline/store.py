@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kdsharp.errors import UserError
 from pipeline.paths import MLRUNS
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ __all__ = ["EXPERIMENT", "open_store", "quiet", "shown_uri", "store_uri"]
 EXPERIMENT = "kdsharp"
 
 _SQLITE = "sqlite:///"
+_ARTIFACTS = "MLFLOW_DEFAULT_ARTIFACT_ROOT"
+_LOCK = int.from_bytes(b"kdsharp")
+"""The number of our lock in PostgreSQL, which knows locks by number."""
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
@@ -27,6 +31,8 @@ _DEFAULTS = {
     # MLflow itself would retry for four minutes, at every epoch of the training.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # PostgreSQL's library would wait for a silent host as long as the system does: minutes.
+    "PGCONNECT_TIMEOUT": "10",
 }
 
 
@@ -34,9 +40,13 @@ def quiet() -> None:
     """Settings that must stand before mlflow is imported; what the user has set stays."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-    # Alembic tells of every migration of a fresh store, some fifty lines; urllib3 of every retry.
+    # Alembic tells of every migration of a fresh store, some fifty lines; urllib3 of every retry;
+    # botocore of where it found its credentials.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    # It prints a traceback of what it then raises.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def store_uri() -> str:
@@ -52,13 +62,14 @@ def shown_uri() -> str:
             return str(database.relative_to(Path.cwd()))
         return str(database)
     parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
 def open_store() -> "tuple[MlflowClient, str]":
     """A client and the experiment's id; creates store and experiment where they are missing.
 
-    Raises whatever MLflow, its database or the network raise.
+    Raises `UserError` for an address that is no store or lacks a place for artifacts, and
+    whatever MLflow, its database or the network raise.
     """
     quiet()
     from mlflow import MlflowClient
@@ -66,8 +77,9 @@ def open_store() -> "tuple[MlflowClient, str]":
     uri = store_uri()
     database = _database(uri)
     if database is None:
-        client = MlflowClient(uri, uri)
-        return client, _experiment(client, None)
+        with _connected(uri) as artifacts:
+            client = MlflowClient(uri, uri)
+            return client, _experiment(client, artifacts)
     with _locked(database.parent):
         artifacts = (database.parent / "artifacts").as_uri()
         _follow_move(database, artifacts)
@@ -87,6 +99,35 @@ def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def _connected(uri: str) -> Iterator[str | None]:
+    """Where the artifacts of a new experiment go: None lets an MLflow server decide.
+
+    On PostgreSQL one process at a time goes on, whatever machine it is on.
+    """
+    scheme = urlsplit(uri).scheme.partition("+")[0]
+    if scheme in {"http", "https"}:
+        yield None
+        return
+    if scheme != "postgresql":
+        # MLflow's own words would show the password in the address.
+        raise UserError(
+            f"MLFLOW_TRACKING_URI: {shown_uri()} is no store: "
+            "it begins with http://, https://, postgresql:// or sqlite:///"
+        )
+    if not (artifacts := os.environ.get(_ARTIFACTS)):
+        raise UserError(
+            f"{_ARTIFACTS} is not set: a store in PostgreSQL needs a place for pictures and "
+            "models, such as s3://bucket/mlflow"
+        )
+    from sqlalchemy import NullPool, create_engine, func, select
+
+    # Ends with the transaction, so a process that dies frees it.
+    with create_engine(uri, poolclass=NullPool).begin() as connection:
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        yield artifacts
 
 
 def _experiment(client: "MlflowClient", artifacts: str | None) -> str:

@@ -263,9 +263,13 @@ def _is_refusal(error: Exception) -> bool:
     return not isinstance(error, OSError) or isinstance(error, FileNotFoundError)
 
 
-def reason(error: BaseException) -> str:
+def reason(error: BaseException | None) -> str:
     """One short line; the innermost error says best what is wrong."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    text = " ".join(str(error).split()) or type(error).__name__
+    text, inner = "", error
+    while inner is not None:
+        said = " ".join(str(inner).split())
+        if said not in ("", "()"):
+            text = said
+        inner = inner.__cause__ or inner.__context__
+    text = text or type(error).__name__
     return text if len(text) <= 160 else f"{text[:159]}…"

@@ -54,10 +54,14 @@ def open_registry() -> Iterator[Registry]:
 
 
 def _is_unreachable(error: Exception) -> bool:
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
     from mlflow.exceptions import MlflowException
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
     if isinstance(error, MlflowException):
         return error.error_code not in _ANSWERS
-    return isinstance(error, RequestException | SQLAlchemyError | ConnectionError | TimeoutError)
+    s3 = Boto3Error | BotoCoreError | ClientError
+    other = RequestException | SQLAlchemyError | ConnectionError | TimeoutError
+    return isinstance(error, s3 | other)

@@ -1,0 +1,255 @@
+"""`make up` and `make down` with the real servers, and a person's answer in Prefect's pages."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import psutil
+import pytest
+
+from pipeline.services.state import Service
+from tests.integration.test_retrain import environment, left_over
+from tests.pipeline.test_flows import DVC_YAML, ROOT, STAGE
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+
+class Stand:
+    """A checkout with two small stages, and its servers."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def run(self, *command, **env):
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=self.root,
+            env=environment(**env),
+            capture_output=True,
+            text=True,
+        )
+
+    def up(self, *options):
+        return self.run("-m", "pipeline", "up", *options)
+
+    def down(self):
+        return self.run("-m", "pipeline", "down")
+
+    def state(self):
+        path = self.root / ".services/state.json"
+        notes = json.loads(path.read_text()) if path.exists() else []
+        return {note["name"]: Service(**note) for note in notes}
+
+    @property
+    def api(self):
+        return f"{self.state()['prefect'].address}/api"
+
+    def ask(self, path, body=None):
+        """What Prefect's server answers."""
+        return ask(f"{self.api}/{path}", body or {})
+
+    def runs(self, **wanted):
+        """Flow runs, the newest first."""
+        found = self.ask("flow_runs/filter", {"sort": "START_TIME_DESC"})
+        return [run for run in found if all(run[key] == wanted[key] for key in wanted)]
+
+    def log(self, name):
+        return (self.root / f".services/{name}.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory):
+    root = tmp_path_factory.mktemp("stand")
+    shutil.copy(ROOT / "params.yaml", root)
+    shutil.copy(ROOT / "prefect.yaml", root)
+    (root / "stage.py").write_text(STAGE)
+    (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / "mode.txt").write_text("well")
+    (root / ".gitignore").write_text("/.services/\n/.worktree/\n/.prefect/\n/mlruns/\n")
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=root, check=True)
+    commit(root)
+    stand = Stand(root)
+    yield stand
+    stand.down()
+    assert left_over(root) == []
+
+
+@pytest.fixture
+def servers(stand):
+    done = stand.up()
+    assert done.returncode == 0, done.stderr
+    return stand
+
+
+def commit(root):
+    author = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
+    for command in (["add", "-A"], [*author, "commit", "-qm", "Change"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+
+
+def ask(address, body):
+    request = urllib.request.Request(
+        address, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def wait_for(happened, seconds=240):
+    """What `happened()` returns, once that is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := happened()):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    return found
+
+
+def test_a_start_that_fails_leaves_nothing(stand):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = stand.up("--mlflow-port", str(port))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"pipeline: error: port {port}: ")
+    assert done.stderr.count("\n") == 1
+    assert stand.state() == {}
+    assert left_over(stand.root) == []
+
+
+def test_up_gives_addresses(servers):
+    state = servers.state()
+    prefect, mlflow = state["prefect"].address, state["mlflow"].address
+    with urllib.request.urlopen(f"{prefect}/ui-settings", timeout=30) as answer:
+        assert json.load(answer)["api_url"] == f"{prefect}/api"
+    deployments = servers.ask("deployments/filter")
+    limits = {
+        each["name"]: (each["work_pool_name"], each["global_concurrency_limit"]["limit"])
+        for each in deployments
+    }
+    assert limits == dict.fromkeys(["weekly", "promote", "rollback"], ("kdsharp", 1))
+    (weekly,) = (each for each in deployments if each["name"] == "weekly")
+    (schedule,) = weekly["schedules"]
+    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 3 * * 0", "UTC")
+    experiments = ask(f"{mlflow}/api/2.0/mlflow/experiments/search", {"max_results": 10})
+    assert "kdsharp" in {each["name"] for each in experiments["experiments"]}
+    for service in state.values():
+        for process in psutil.Process(service.pid).children(recursive=True):
+            hosts = {c.laddr.ip for c in process.net_connections("tcp") if c.status == "LISTEN"}
+            assert hosts <= {"127.0.0.1"}
+    again = servers.up()
+    assert again.stdout.startswith("up already:\n")
+    assert prefect in again.stdout
+    assert mlflow in again.stdout
+    assert servers.state() == state
+    other = servers.up("--prefect-port", "4299")
+    assert other.returncode == 2
+    assert f"prefect is up at {prefect}: make down first" in other.stderr
+
+
+def test_retrain_uses_the_standing_server(servers):
+    done = servers.run("-m", "pipeline", "retrain")
+    assert done.returncode == 0, done.stderr
+    assert "starting Prefect" not in done.stdout
+    assert "second: ran" in done.stdout
+    (run,) = servers.runs(deployment_id=None)
+    assert run["state"]["type"] == "COMPLETED"
+
+
+QUESTION = """
+import sys
+from prefect import flow
+from pipeline.flows.approval import approver
+
+@flow
+def question():
+    return approver("kdsharp-student 7", float(sys.argv[1]))("**0.2 dB** better")
+
+answer = question()
+print("answer:", answer.approved, answer.who, answer.why, sep="|")
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "answer"),
+    [
+        ({"approve": True, "why": "sharper", "who": "Ada"}, "answer:|True|Ada|sharper"),
+        ({"approve": False}, "answer:|False|somebody in Prefect's pages|"),
+    ],
+)
+def test_a_person_answers_in_the_pages(servers, fields, answer):
+    (servers.root / "question.py").write_text(QUESTION)
+    with subprocess.Popen(
+        [sys.executable, "question.py", "1"],
+        cwd=servers.root,
+        env=environment(PREFECT_API_URL=servers.api, PREFECT_HOME=str(servers.root / ".prefect")),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        name = "approve kdsharp-student 7"
+        (paused,) = wait_for(lambda: servers.runs(name=name, state_type="PAUSED"))
+        with urllib.request.urlopen(
+            f"{servers.api}/flow_runs/{paused['id']}/input/paused-1-description", timeout=30
+        ) as shown:
+            assert "**0.2 dB** better" in shown.read().decode()
+        # Nothing goes on without the answer.
+        assert resume(servers, paused, {})["status"] == "REJECT"
+        assert resume(servers, paused, fields)["status"] == "ACCEPT"
+        assert answer in process.communicate(timeout=120)[0].splitlines()
+
+
+def resume(servers, paused, fields):
+    return servers.ask(f"flow_runs/{paused['id']}/resume", {"run_input": fields})
+
+
+def test_no_answer_is_a_no(servers):
+    (servers.root / "question.py").write_text(QUESTION)
+    home = str(servers.root / ".prefect")
+    hours = "0.0005"
+    done = servers.run("question.py", hours, PREFECT_API_URL=servers.api, PREFECT_HOME=home)
+    assert f"answer:|False|nobody|no answer within {hours} h" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", ["prefect", "worker"])
+def test_what_was_killed_starts_again(servers, name):
+    before = servers.state()
+    os.kill(before[name].pid, signal.SIGKILL)
+    wait_for(lambda: not before[name].alive)
+    done = servers.up()
+    assert done.returncode == 0, done.stderr
+    after = servers.state()
+    assert after[name].pid != before[name].pid
+    assert after[name].address == before[name].address
+    assert {key: after[key] for key in after if key != name} == {
+        key: before[key] for key in before if key != name
+    }
+
+
+def test_down_stops_a_run_with_its_stage(servers):
+    """The stage writes its checkpoint; the run is told of as ended, not as running for ever."""
+    (servers.root / "mode.txt").write_text("long")
+    commit(servers.root)
+    (weekly,) = (each for each in servers.ask("deployments/filter") if each["name"] == "weekly")
+    created = servers.ask(f"deployments/{weekly['id']}/create_flow_run")
+    worktree = servers.root / ".worktree"
+    wait_for((worktree / "pid.txt").exists)
+    state = servers.state()
+    done = servers.down()
+    assert done.stdout.splitlines() == ["worker: stopped", "prefect: stopped", "mlflow: stopped"]
+    assert (worktree / "checkpoint.txt").read_text() == "saved"
+    assert not any(service.alive for service in state.values())
+    assert left_over(servers.root) == left_over(worktree) == []
+    assert servers.down().stdout == "nothing is up here\n"
+    assert servers.up().returncode == 0
+    (run,) = servers.runs(id=created["id"])
+    assert run["state"]["type"] == "CRASHED"
