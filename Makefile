@@ -4,7 +4,7 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 SHELL := /bin/sh
 
-.PHONY: help run test test-integration lint format ui lock setup
+.PHONY: help run test test-integration lint format ui up down lock setup
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,12 @@ format: setup ## Sort imports and format
 
 ui: setup ## MLflow's pages in the browser
 	@python -m pipeline ui
+
+up: setup ## Start the servers: Prefect, its worker, which retrains every week, and MLflow
+	@python -m pipeline up
+
+down: setup ## Stop those servers
+	@python -m pipeline down
 
 lock: setup ## Resolve the dependencies anew: names, versions and hashes, no addresses
 	@uv lock --upgrade

@@ -3,6 +3,7 @@
 python benchmarks/pipeline.py            # about two minutes, after a first `dvc repro`
 python benchmarks/pipeline.py --fresh    # also clones, sets up and runs everything: 10 minutes
 python benchmarks/pipeline.py --tests    # also `make test`
+python benchmarks/pipeline.py --promotion   # also the way to production: 5 minutes; commit first
 """
 
 import argparse
@@ -21,6 +22,7 @@ sys.path[0] = str(Path(__file__).parents[1])
 
 import numpy as np
 import torch
+from ruamel.yaml import YAML
 
 from kdsharp.train.batches import Examples, Planes
 from kdsharp.train.config import LoopConfig
@@ -37,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fresh", action="store_true", help="time a fresh clone as well")
     parser.add_argument("--tests", action="store_true", help="time `make test` as well")
+    parser.add_argument("--promotion", action="store_true", help="time the way to production")
     chosen = parser.parse_args()
     print(f"{os.cpu_count()} cores, torch with {torch.get_num_threads()} threads")
     row("kdsharp --help", f"{command('kdsharp', '--help'):.2f} s", "0.5 s")
@@ -47,6 +50,8 @@ def main() -> None:
         row(f"{name}: loop / bare step", f"{loop / bare:.1%} of {bare:.0f} patches/s", "95 %")
     if chosen.tests:
         row("make test", f"{once('make', 'test'):.0f} s", "300 s")
+    if chosen.promotion:
+        promotion()
     if chosen.fresh:
         fresh_clone()
 
@@ -140,6 +145,50 @@ def looped(network: torch.nn.Module, loop: LoopConfig, planes: int, steps: int) 
             lambda epoch: rates.append(epoch.patches_per_second),
         )
     return rates[-1]
+
+
+def promotion() -> None:
+    """Clones of HEAD with this checkout's cache, each with a store of its own."""
+    verb = (sys.executable, "-m", "pipeline")
+    ways, imports, looks = [], [], []
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as folder:
+            clone = Path(folder) / "kdsharp"
+            subprocess.run(["git", "clone", "-q", ".", clone], check=True)
+            cache = str(Path(".dvc/cache").resolve())
+            once("dvc", "cache", "dir", "--local", cache, folder=clone)
+            once("dvc", "checkout", "-q", folder=clone)
+            ways.append(sum(once(*verb, name, folder=clone) for name in ("register", "promote")))
+            once(*verb, "status", folder=clone)
+            imports.append(once(sys.executable, "-c", "import mlflow", folder=clone))
+            looks.append(once(*verb, "status", folder=clone))
+    row("register, gate, promote", f"{statistics.median(ways):.0f} s", "60 s")
+    ratio = statistics.median(a / b for a, b in zip(looks, imports, strict=True))
+    row("status / import mlflow", f"{ratio:.2f}", "2")
+    flow, stages = orchestration()
+    share = (flow - stages) / 600
+    row("flow - its stages", f"{flow:.1f} - {stages:.1f} s: {share:.1%} of 10 min", "5 %")
+
+
+def orchestration() -> tuple[float, float]:
+    """Seconds of a flow run on a standing server, and of the same stages without it; medians.
+
+    With nothing to do, all of the difference is orchestration.
+    """
+    names = list(YAML(typ="safe").load(Path("dvc.yaml"))["stages"])
+    once(sys.executable, "-m", "pipeline", "up")
+    try:
+        pairs = [
+            (
+                once(sys.executable, "-m", "pipeline", "retrain"),
+                sum(once("dvc", "repro", "-q", "--single-item", name) for name in names),
+            )
+            for _ in range(ROUNDS)
+        ]
+    finally:
+        once(sys.executable, "-m", "pipeline", "down")
+    flows, stages = zip(*pairs, strict=True)
+    return statistics.median(flows), statistics.median(stages)
 
 
 def fresh_clone() -> None:

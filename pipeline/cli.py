@@ -44,7 +44,14 @@ def pipeline(context: typer.Context) -> None:
 
 
 @app.command()
-def retrain() -> None:
+def retrain(
+    distill_only: Annotated[
+        bool, typer.Option("--distill-only", help="Learn from the teacher in production.")
+    ] = False,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Register what is new, and promote it if it passes.")
+    ] = False,
+) -> None:
     """Bring all results up to date.
 
     Runs the stages of dvc.yaml one by one through DVC, as a Prefect flow with retries, logs and
@@ -54,7 +61,34 @@ def retrain() -> None:
     """
     from pipeline.flows.launch import launch_retrain
 
-    launch_retrain()
+    launch_retrain(distill_only=distill_only, promote=promote)
+
+
+Port = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any that is free.")]
+
+
+@app.command()
+def up(prefect_port: Port = 0, mlflow_port: Port = 0) -> None:
+    """Start Prefect's server, its worker and MLflow's server, and leave them running.
+
+    Retraining then happens by itself, as prefect.yaml says.
+
+    Example: python -m pipeline up --prefect-port 4200
+    """
+    from pipeline.services.up import up as start_servers
+
+    start_servers(prefect_port, mlflow_port)
+
+
+@app.command()
+def down() -> None:
+    """Stop what `up` has started, and nothing else.
+
+    Example: python -m pipeline down
+    """
+    from pipeline.services.down import down as stop_servers
+
+    stop_servers()
 
 
 @app.command()
@@ -145,7 +179,7 @@ def promote(
 
     Example: python -m pipeline promote
     """
-    from pipeline.promotion.terminal import promote_here
+    from pipeline.terminal import promote_here
 
     raise SystemExit(promote_here(model, version, force=force, why=why))
 
@@ -160,7 +194,7 @@ def rollback(
 
     Example: python -m pipeline rollback --why "halos on faces"
     """
-    from pipeline.promotion.terminal import rollback_here
+    from pipeline.terminal import rollback_here
 
     rollback_here(model, steps, why=why)
 

@@ -3,16 +3,15 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 
 from kdsharp.errors import KdsharpError, UserError
 from pipeline.paths import MLRUNS
-from pipeline.store import open_store, quiet, shown_uri, store_uri
+from pipeline.services.mlflow_server import mlflow_server, shown_backend
+from pipeline.services.ports import answers, free_port
+from pipeline.store import shown_uri, store_uri
 
 __all__ = ["serve_ui"]
 
@@ -29,23 +28,18 @@ def serve_ui(port: int = 0) -> None:
     """
     if store_uri().startswith("http"):
         raise UserError(f"the store is a server: open {shown_uri()} in a browser")
-    port = _free(port)
-    open_store()
+    port = free_port(port, "--port")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), _server(port) as server:
         _wait(server, port)
-        print(f"MLflow on {shown_uri()}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+        print(f"MLflow on {shown_backend()}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
         code = server.wait()
         raise KdsharpError(f"MLflow's server ended by itself ({code}): see {_LOG}")
 
 
 @contextlib.contextmanager
 def _server(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    quiet()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri()]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    # Eight more processes, for jobs that only language models need.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command, environment = mlflow_server(port)
     _LOG.parent.mkdir(parents=True, exist_ok=True)
     # A session of its own: Ctrl-C reaches us alone, and we end the server and its workers.
     with (
@@ -74,19 +68,7 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
     while time.monotonic() < deadline:
         if server.poll() is not None:
             raise KdsharpError(f"MLflow's server did not start: see {_LOG}")
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+        if answers(f"http://127.0.0.1:{port}/health"):
             return
         time.sleep(0.2)
     raise KdsharpError(f"MLflow's server did not answer within {_START_S} s: see {_LOG}")
-
-
-def _free(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            reason = os.strerror(error.errno or 0).lower()
-            raise UserError(f"port {port}: {reason}; choose another with --port") from None
-        return int(probe.getsockname()[1])

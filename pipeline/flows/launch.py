@@ -14,9 +14,11 @@ import sys
 from pathlib import Path
 
 from kdsharp.errors import KdsharpError, UserError, run
+from pipeline.services.state import standing
 
 __all__ = ["configure", "launch_retrain"]
 
+_DISTILL_ONLY, _PROMOTE = "--distill-only", "--promote"
 _SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -26,9 +28,14 @@ _SETTINGS = {
 }
 
 
-def launch_retrain() -> None:
-    """Run the flow and exit with its code; Ctrl-C and SIGTERM end it and the stage it runs."""
-    command = [sys.executable, "-m", "pipeline.flows.launch"]
+def launch_retrain(*, distill_only: bool = False, promote: bool = False) -> None:
+    """Run the flow and exit with its code; Ctrl-C and SIGTERM end it and the stage it runs.
+
+    The code is 1 as well when the gate or a person turned the result down.
+    """
+    options = {_DISTILL_ONLY: distill_only, _PROMOTE: promote}
+    chosen = [option for option, wanted in options.items() if wanted]
+    command = [sys.executable, "-m", "pipeline.flows.launch", *chosen]
     with subprocess.Popen(command, start_new_session=True) as flow:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda received, _: flow.send_signal(received))
@@ -41,7 +48,12 @@ def launch_retrain() -> None:
 
 
 def configure() -> None:
-    """Settings that must stand before prefect is imported; what the user has set stays."""
+    """Settings that must stand before prefect is imported; what the user has set stays.
+
+    The server of `make up` is used where it is up.
+    """
+    if "PREFECT_API_URL" not in os.environ and (up := standing()) and up.prefect:
+        os.environ["PREFECT_API_URL"] = f"{up.prefect}/api"
     os.environ.setdefault("PREFECT_HOME", str(Path(".prefect").resolve()))
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -49,12 +61,15 @@ def configure() -> None:
 
 def _main() -> None:
     """Check everything that can be wrong beforehand, then run the flow."""
+    from pipeline.flows.pages import require_pages
     from pipeline.flows.plan import plan
     from pipeline.params import load_params
 
-    load_params()
+    params = load_params()
     plan()
     configure()
+    if _PROMOTE in sys.argv:
+        require_pages(params.promotion)
     if not os.environ.get("KDSHARP_DEBUG"):
         # Prefect's own console repeats each line with its names and prints tracebacks.
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
@@ -65,7 +80,7 @@ def _main() -> None:
 def _check_server() -> None:
     address = os.environ.get("PREFECT_API_URL")
     if not address:
-        print("starting Prefect (10 to 30 s; at once with a server: PREFECT_API_URL)", flush=True)
+        print("starting Prefect (10 to 30 s; at once with a server: make up)", flush=True)
         return
     from prefect import get_client
 
@@ -85,12 +100,14 @@ def _run_flow() -> None:
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addHandler(_Lines(logging.INFO))
     try:
-        retrain()
+        done = retrain(distill_only=_DISTILL_ONLY in sys.argv, promote=_PROMOTE in sys.argv)
     except httpx.HTTPError as error:
         raise KdsharpError(
             f"Prefect's server no longer answers ({error}): "
             "what the stages made is kept, run the same command again"
         ) from error
+    if done.decision in {"refused", "rejected"}:
+        raise SystemExit(1)
 
 
 class _Lines(logging.Handler):

@@ -3,8 +3,9 @@
 import base64
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from prefect import get_run_logger
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
@@ -13,19 +14,34 @@ from kdsharp.errors import UserError
 from pipeline.lineage import read_lineage
 from pipeline.params import load_params
 from pipeline.paths import MLRUNS, REPORTS
+from pipeline.promotion.change import Promotion
 from pipeline.results import read_results, result_rows
 from pipeline.store import store_uri
 from pipeline.tracking import find_run
 
-__all__ = ["publish"]
+__all__ = ["publish_promotion", "publish_results", "publish_summary"]
 
 _PICTURES, _WIDTH = 6, 1200
 _RUNS = ("teacher", "student", "evaluate")
 
 
-def publish(outcomes: Mapping[str, str]) -> None:
-    """Store the artifacts of a flow run that brought the stages to `outcomes`."""
-    create_markdown_artifact(_summary(outcomes), key="retrain-summary")
+def publish_summary(outcomes: Mapping[str, str], lines: Sequence[str]) -> None:
+    """Store what became of the stages, and `lines` of Markdown about what followed."""
+    changed = any(outcome != "unchanged" for outcome in outcomes.values())
+    text = [
+        "" if changed else "**Nothing changed**: all stages are up to date.\n",
+        *lines,
+        "| stage | |",
+        "| --- | --- |",
+        *(f"| {name} | {outcome} |" for name, outcome in outcomes.items()),
+        "",
+        *(_runs() if changed else []),
+    ]
+    create_markdown_artifact("\n".join(text), key="retrain-summary")
+
+
+def publish_results() -> None:
+    """Store the tables of the last evaluation and its first panels."""
     try:
         results = read_results()
     except UserError as error:  # a dvc.yaml without our evaluation
@@ -38,22 +54,16 @@ def publish(outcomes: Mapping[str, str]) -> None:
             description=f"Means over the pictures of {split}; PSNR in dB, gains over the input",
         )
     for path in sorted((REPORTS / "comparison").glob("*.png"))[:_PICTURES]:
-        create_image_artifact(
-            _thumbnail(path), key=_key(f"panel-{path.stem}"), description=f"`{path}`"
-        )
+        picture = _thumbnail(path)
+        create_image_artifact(picture, key=_key(f"panel-{path.stem}"), description=f"`{path}`")
 
 
-def _summary(outcomes: Mapping[str, str]) -> str:
-    changed = any(outcome != "unchanged" for outcome in outcomes.values())
-    lines = [
-        "" if changed else "**Nothing changed**: all stages are up to date.\n",
-        "| stage | |",
-        "| --- | --- |",
-        *(f"| {name} | {outcome} |" for name, outcome in outcomes.items()),
-        "",
-        *(_runs() if changed else []),
-    ]
-    return "\n".join(lines)
+def publish_promotion(done: Promotion) -> None:
+    """Store the report of a promotion or a rollback, and its picture."""
+    create_markdown_artifact(done.report, key="promotion-report", description=done.reason)
+    if done.picture:
+        picture = _thumbnail(io.BytesIO(done.picture))
+        create_image_artifact(picture, key="promotion-picture", description=done.reason)
 
 
 def _runs() -> list[str]:
@@ -78,11 +88,11 @@ def _link(run_id: str) -> str:
     return f"`{run_id}`"
 
 
-def _thumbnail(path: Path) -> str:
+def _thumbnail(source: Path | IO[bytes]) -> str:
     """A picture small enough to lie in Prefect's database, as a data URI."""
     from PIL import Image
 
-    with Image.open(path) as picture:
+    with Image.open(source) as picture:
         small = picture.convert("RGB")
     small.thumbnail((_WIDTH, _WIDTH))
     buffer = io.BytesIO()

@@ -1,13 +1,18 @@
-"""The flow `retrain`: each stage of dvc.yaml as a task with retries, logs and artifacts."""
+"""The flow `retrain`: each stage of dvc.yaml as a task with retries, then what follows from it."""
 
+import contextlib
 from typing import Any
 
 from prefect import Task, flow, get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
+from pipeline.flows.branch import clean_afterwards
+from pipeline.flows.deliver import Delivery, deliver
+from pipeline.flows.pages import require_pages
 from pipeline.flows.plan import plan
-from pipeline.flows.publish import publish
+from pipeline.flows.promote import say
+from pipeline.flows.publish import publish_results, publish_summary
 from pipeline.flows.repro import Outcome, StageError, repro
 from pipeline.params import load_params
 
@@ -17,19 +22,40 @@ RETRY_SECONDS: list[float] = [5, 20, 60]
 """Pauses before another try; only for what may pass by itself."""
 
 
-@flow(name="retrain", persist_result=False, validate_parameters=False)
-def retrain() -> dict[str, Outcome]:
-    """Bring all stages up to date and publish the results; returns what became of each stage.
+@flow(name="retrain", persist_result=False)
+def retrain(distill_only: bool = False, promote: bool = False, commit: bool = False) -> Delivery:
+    """Bring all stages up to date and publish the results; returns what became of these.
 
+    With `distill_only` the student learns from the teacher in production. `promote` registers
+    what is new and promotes it if the gate allows; `commit` commits dvc.lock to a branch, in the
+    worktree of a scheduled run.
     Raises `UserError` for a mistake in params.yaml or dvc.yaml, before any stage runs, and
     `StageError` for the stage that failed.
     """
-    load_params()
-    outcomes: dict[str, Outcome] = {name: _stage_task(name)(name) for name in plan()}
-    log = get_run_logger()
+    params = load_params()
+    if promote:
+        require_pages(params.promotion)
+    with clean_afterwards() if commit else contextlib.nullcontext():
+        outcomes = _run_stages(distill_only)
+        publish_summary(outcomes, ())
+        delivery = deliver(outcomes, promote=promote, commit=commit)
+        if delivery.lines:
+            publish_summary(outcomes, delivery.lines)
+    return delivery
+
+
+def _run_stages(distill_only: bool) -> dict[str, Outcome]:
+    stages = plan()
+    if distill_only:
+        from pipeline.promotion.teacher import fetch_production_teacher
+
+        fetch_production_teacher(say)
+        stages.remove("teacher")
+    outcomes: dict[str, Outcome] = {name: _stage_task(name)(name) for name in stages}
     if all(outcome == "unchanged" for outcome in outcomes.values()):
-        log.info("nothing changed: all %d stages are up to date", len(outcomes))
-    publish(outcomes)
+        say(f"nothing changed: all {len(outcomes)} stages are up to date")
+    else:
+        publish_results()
     return outcomes
 
 

@@ -11,7 +11,8 @@ from pipeline.names import printable
 __all__ = ["headline", "markdown", "picture"]
 
 _VERDICT = {True: "Passed", False: "Refused"}
-_MARK = {True: "✅", False: "❌"}
+# Words: not every font has check marks.
+_MARK = {True: "yes", False: "**no**"}
 _MODELS = ("candidate", "incumbent", "input")
 # Rows of the table: title, where the number is, how it is written.
 _ROWS: tuple[tuple[str, Sequence[str], Callable[[float], str]], ...] = (
@@ -45,8 +46,8 @@ def markdown(decision: Decision, title: str) -> str:
     )
     blocks = [
         [f"## {_cell(title)}"],
-        [f"{_MARK[decision.passed]} **{_VERDICT[decision.passed]}**: {_cell(decision.reason)}"],
-        _table(["check", "", "found"], checks),
+        [f"**{_VERDICT[decision.passed]}**: {_cell(decision.reason)}"],
+        _table(["check", "passed", "found"], checks),
         _table(["", *models], rows),
         _differences(numbers, OTHER[decision.against]),
         [set_of],

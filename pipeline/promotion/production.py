@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from kdsharp.errors import KdsharpError, UserError
 from kdsharp.files import atomic_dir
 from kdsharp.sharpen import Sharpener
 from pipeline.registry.connect import Registry
-from pipeline.registry.history import History
+from pipeline.registry.history import Entry, History
 from pipeline.registry.names import kind_of, production_folder
 from pipeline.registry.versions import (
     PREVIOUS,
@@ -20,7 +20,7 @@ from pipeline.registry.versions import (
     STAGE_ENTRY,
     Version,
     fetch_files,
-    find_version,
+    list_versions,
 )
 
 __all__ = ["heal", "is_in_place", "put_in_place", "serve", "served_files"]
@@ -30,6 +30,9 @@ Say = Callable[[str], None]
 
 def heal(registry: Registry, history: History, say: Say) -> None:
     """Finish what an interrupted promotion or rollback has left half done."""
+    target = production_folder(history.name)
+    for left in target.parent.glob(f".part-{target.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
     if not is_in_place(registry, history):
         version = history.last.version
         what = f"{history.name} version {version}" if version else f"no version of {history.name}"
@@ -39,36 +42,46 @@ def heal(registry: Registry, history: History, say: Say) -> None:
 
 def is_in_place(registry: Registry, history: History) -> bool:
     """Whether aliases and models/production are what the history says."""
-    entry = history.last
+    versions = _by_number(registry, history.name)
     aliases = registry.client.get_registered_model(history.name).aliases
-    wanted = {PRODUCTION: entry.version, PREVIOUS: entry.previous}
-    for alias, number in wanted.items():
-        if str(aliases.get(alias, "")) != ("" if number is None else str(number)):
+    for alias, version in _wanted(history.last, versions).items():
+        if str(aliases.get(alias, "")) != (str(version.number) if version else ""):
             return False
-    return entry.version is None or _is_served(find_version(registry, history.name, entry.version))
+    served = versions.get(history.last.version or 0)
+    return served is None or _is_served(served)
 
 
 def put_in_place(registry: Registry, history: History) -> None:
     """Let the aliases and models/production follow the history's last entry.
 
     Any number of processes may do this at once, and any of them may be killed: each goes on until
-    what it put in place is what the history says, so the last of them leaves the truth.
+    what it put in place is what the history says, so the last of them leaves the truth. A version
+    that somebody has deleted from the registry has no alias, and its folder stays as it is.
     """
     while True:
         entry = history.last
-        _set_alias(registry, history.name, PRODUCTION, entry.version)
-        _set_alias(registry, history.name, PREVIOUS, entry.previous)
-        if entry.version is None:
-            if kind_of(history.name) == "student":
-                shutil.rmtree(production_folder(history.name), ignore_errors=True)
-        else:
-            version = find_version(registry, history.name, entry.version)
-            if not _is_served(version):
-                with tempfile.TemporaryDirectory() as folder:
-                    fetch_files(registry, version, Path(folder))
-                    serve(version, Path(folder))
+        versions = _by_number(registry, history.name)
+        for alias, version in _wanted(entry, versions).items():
+            _set_alias(registry, history.name, alias, version)
+        served = versions.get(entry.version or 0)
+        if entry.version is None and kind_of(history.name) == "student":
+            shutil.rmtree(production_folder(history.name), ignore_errors=True)
+        elif served and not _is_served(served):
+            with tempfile.TemporaryDirectory() as folder:
+                fetch_files(registry, served, Path(folder))
+                serve(served, Path(folder))
         if history.read().number == entry.number:
             return
+
+
+def _by_number(registry: Registry, name: str) -> dict[int, Version]:
+    return {version.number: version for version in list_versions(registry, name)}
+
+
+def _wanted(entry: Entry, versions: Mapping[int, Version]) -> dict[str, Version | None]:
+    """The version of each alias; None where there is none."""
+    numbers = {PRODUCTION: entry.version, PREVIOUS: entry.previous}
+    return {alias: versions.get(number or 0) for alias, number in numbers.items()}
 
 
 def served_files(version: Version) -> list[str]:
@@ -83,8 +96,6 @@ def serve(version: Version, files: Path) -> None:
     Raises `KdsharpError` when the model in its place does not do what it does in `files`.
     """
     target = production_folder(version.name)
-    for left in target.parent.glob(f".part-{target.name}-*"):  # by a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
     with atomic_dir(target) as folder:
         for name in served_files(version):
             (folder / name).write_bytes((files / name).read_bytes())
@@ -107,9 +118,9 @@ def _is_served(version: Version) -> bool:
     return version.files.get(card.file) == card.sha256
 
 
-def _set_alias(registry: Registry, name: str, alias: str, number: int | None) -> None:
-    if number is not None:
-        registry.client.set_registered_model_alias(name, alias, str(number))
+def _set_alias(registry: Registry, name: str, alias: str, version: Version | None) -> None:
+    if version is not None:
+        registry.client.set_registered_model_alias(name, alias, str(version.number))
     elif alias in registry.client.get_registered_model(name).aliases:
         registry.client.delete_registered_model_alias(name, alias)
 

@@ -1,26 +1,18 @@
 """Put a candidate into production: judged, approved, in place and tried out, or not at all."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from kdsharp.errors import TransientError, UserError
-from pipeline.gate.crops import load_gate_set
-from pipeline.gate.decide import decide
 from pipeline.gate.decision import Decision
-from pipeline.gate.evidence import Comparison
-from pipeline.gate.measure import measure
 from pipeline.lock import Lock, locked
 from pipeline.params import Params, load_params
 from pipeline.promotion.change import Outcome, Promotion, change, me
-from pipeline.promotion.production import heal
-from pipeline.promotion.record import Record, note_outcome, record_decision
+from pipeline.promotion.judge import Judged, judge
+from pipeline.promotion.record import note_outcome
 from pipeline.registry.connect import Registry, open_registry
-from pipeline.registry.history import Entry, find_history
+from pipeline.registry.history import find_history
 from pipeline.registry.names import registered_name
-from pipeline.registry.provenance import read_provenance
-from pipeline.registry.versions import CANDIDATE, Version, fetch_files, find_version
 
 __all__ = ["Answer", "promote"]
 
@@ -63,7 +55,7 @@ def promote(
     name = registered_name(model, params)
     with locked("promote") as lock:
         with open_registry() as registry:
-            judged = _judge(registry, name, version, params, say)
+            judged = judge(registry, name, version, params, say)
         if isinstance(judged, Promotion):
             return judged
         ask = _let_others_in(lock, approve) if approve else None
@@ -82,40 +74,13 @@ def promote(
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """A candidate with the gate's decision, and what was in production then."""
-
-    candidate: Version
-    before: Entry
-    decision: Decision
-    record: Record
-
-
-@dataclass(frozen=True)
 class _Verdict:
     outcome: Outcome
     reason: str
     who: str
 
 
-def _judge(
-    registry: Registry, name: str, which: int | None, params: Params, say: Say
-) -> _Judged | Promotion:
-    """Compare the candidate with what is in production and store the decision."""
-    history = find_history(registry, name)
-    candidate = find_version(registry, name, CANDIDATE if which is None else which)
-    heal(registry, history, say)
-    number = history.last.version
-    incumbent = None if number is None else find_version(registry, name, number)
-    if incumbent is not None and _same(candidate, incumbent):
-        reason = f"{candidate} is in production already: nothing moves"
-        return Promotion("unchanged", name, candidate.number, number, reason, reason)
-    comparison, decision = _compare(registry, candidate, incumbent, params, say)
-    record = record_decision(registry, candidate, incumbent, comparison, decision)
-    return _Judged(candidate, history.last, decision, record)
-
-
-def _carry_out(registry: Registry, judged: _Judged, verdict: _Verdict) -> None:
+def _carry_out(registry: Registry, judged: Judged, verdict: _Verdict) -> None:
     """Put the candidate into production if that is the verdict, and note what became of it."""
     decision, candidate = judged.decision, judged.candidate
     if verdict.outcome == "promoted":
@@ -150,58 +115,8 @@ def _let_others_in(lock: Lock, approve: Approve) -> Approve:
     return ask
 
 
-def _same(one: Version, other: Version) -> bool:
-    content = one.tags.get("kdsharp.content")
-    same = content is not None and content == other.tags.get("kdsharp.content")
-    return one.number == other.number or same
-
-
-def _compare(
-    registry: Registry,
-    candidate: Version,
-    incumbent: Version | None,
-    params: Params,
-    say: Say,
-) -> tuple[Comparison, Decision]:
-    """Measure both on the gate set, side by side, and decide."""
-    gate_set = load_gate_set()
-    against = f"version {incumbent.number}" if incumbent else "doing nothing"
-    say(f"{candidate} against {against} on {len(gate_set.photo)} crops ...")
-    with tempfile.TemporaryDirectory() as scratch:
-        ours, theirs = Path(scratch) / "candidate", Path(scratch) / "incumbent"
-        ours.mkdir()
-        theirs.mkdir()
-        fetch_files(registry, candidate, ours)
-        if incumbent is not None:
-            _fetch_if_sound(registry, incumbent, theirs, say)
-        comparison = measure(
-            candidate.kind,
-            ours,
-            theirs if incumbent is not None else None,
-            gate_set,
-            params.promotion,
-        )
-    decision = decide(
-        comparison.candidate,
-        comparison.incumbent,
-        comparison.input,
-        read_provenance(candidate.tags),
-        params.promotion,
-        comparison.gate,
-    )
-    return comparison, decision
-
-
-def _fetch_if_sound(registry: Registry, incumbent: Version, folder: Path, say: Say) -> None:
-    """A damaged incumbent must not keep a sound candidate out: it is measured as it is, empty."""
-    try:
-        fetch_files(registry, incumbent, folder)
-    except UserError as error:
-        say(f"warning: {error}")
-
-
 def _settle(
-    judged: _Judged,
+    judged: Judged,
     force: bool,
     caller: Answer,
     params: Params,

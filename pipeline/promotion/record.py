@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ def record_decision(
     decision: Decision,
 ) -> Record:
     """Store `decision` about `version`, refusals too, as an MLflow run and on the version."""
+    from mlflow.entities import Metric
+
     against = f"version {incumbent.number}" if incumbent else "doing nothing"
     report = markdown(decision, f"{version} against {against}")
     client = registry.client
@@ -50,8 +53,8 @@ def record_decision(
     }
     run = client.create_run(registry.experiment, tags=tags, run_name=f"gate {version}")
     run_id = str(run.info.run_id)
-    for name, value in _numbers(decision):
-        client.log_metric(run_id, name, value)
+    now = int(time.time() * 1000)
+    client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in _numbers(decision)])
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "decision.md").write_text(report, encoding="utf-8")
         (Path(folder) / "decision.json").write_text(decision.to_json(), encoding="utf-8")

@@ -9,9 +9,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from kdsharp.errors import UserError
-from pipeline.paths import MANIFEST
+from pipeline.paths import MANIFEST, PARAMS
 
-__all__ = ["LOCK", "commit_lock", "locked_data_hash", "read_lock", "stale_stages"]
+__all__ = ["LOCK", "changed_params", "commit_lock", "locked_data_hash", "read_lock", "stale_stages"]
 
 LOCK = Path("dvc.lock")
 
@@ -62,6 +62,21 @@ def stale_stages() -> dict[str, str]:
     except DvcException as error:
         raise UserError(f"dvc.yaml: {' '.join(str(error).split())}") from None
     return {stage.removesuffix(".dvc"): ", ".join(_words(what)) for stage, what in found.items()}
+
+
+def changed_params(lock: Lock, stages: Iterable[str]) -> list[str]:
+    """Keys of params.yaml whose value is not the one that `stages` ran with, as dvc.lock has it."""
+    now: Any = YAML(typ="safe").load(PARAMS.read_text(encoding="utf-8"))
+    changed = []
+    for stage in stages:
+        recorded = lock.get(stage, {}).get("params", {}).get(str(PARAMS), {})
+        for key, value in recorded.items():
+            found = now
+            for part in key.split("."):
+                found = found.get(part) if isinstance(found, dict) else None
+            if found != value:
+                changed.append(key)
+    return changed
 
 
 def _stages(text: str) -> Lock:

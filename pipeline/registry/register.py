@@ -19,7 +19,7 @@ from pipeline.paths import EXPORT, STUDENT, TEACHER
 from pipeline.registry.bundle import Bundle, collect_student, collect_teacher
 from pipeline.registry.connect import Registry, open_registry
 from pipeline.registry.history import open_history
-from pipeline.registry.locked import Lock, read_lock, stale_stages
+from pipeline.registry.locked import Lock, changed_params, read_lock, stale_stages
 from pipeline.registry.names import registered_name
 from pipeline.registry.provenance import is_sound
 from pipeline.registry.runs import run_of
@@ -52,7 +52,7 @@ def register(say: Say = print) -> list[Version]:
     """
     params, lock = load_params(), read_lock()
     stale = stale_stages()
-    _require_current(stale)
+    _require_current(lock, stale)
     lineage = read_lineage(params)
     with locked("register", PATIENT), open_registry() as registry:
         teacher_name = registered_name("teacher", params)
@@ -63,7 +63,7 @@ def register(say: Say = print) -> list[Version]:
         return [teacher, _register(registry, name, student, lineage, extra, say)]
 
 
-def _require_current(stale: Mapping[str, str]) -> None:
+def _require_current(lock: Lock, stale: Mapping[str, str]) -> None:
     """The student's files must be what dvc.lock says, made with the parameters of params.yaml."""
     for stage in ("student", "export", "evaluate"):
         if stage in stale:
@@ -71,6 +71,8 @@ def _require_current(stale: Mapping[str, str]) -> None:
                 f"{stage} is not up to date ({stale[stage]}): run dvc repro, or dvc checkout "
                 "for the files that dvc.lock names"
             )
+    if changed := changed_params(lock, ("acquire", "patches")):
+        raise UserError(f"params.yaml: {changed[0]} was changed since the last run: run dvc repro")
 
 
 def _register_teacher(

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from kdsharp import files
 from kdsharp.card import read_card
+from pipeline.promotion import judge as judging
 from pipeline.promotion import promote as promoting
 from pipeline.promotion.rollback import rollback
 from pipeline.promotion.status import read_status
@@ -113,6 +114,12 @@ def look():
     return status.production, status.previous, status.in_place, number
 
 
+def look_and_heal():
+    found = look()
+    act("promote", None)
+    return found, look()
+
+
 def round_of_kills(action, before, after):
     """Kill at every step in turn, from the same start; returns how many there were."""
     with tempfile.TemporaryDirectory() as kept:
@@ -122,13 +129,12 @@ def round_of_kills(action, before, after):
         for fatal in range(1, steps + 1):
             restore(Path(kept))
             assert in_child(lambda fatal=fatal: act(action, fatal)) is None
-            production, previous, in_place, served = in_child(look)
+            found, healed = in_child(look_and_heal)
+            production, previous, in_place, served = found
             assert (production, previous) in (before, after), (fatal, production, previous)
             assert served in (before[0], after[0])
             assert not in_place or served == production
             # Whatever comes next heals it: a promotion ends with the new version, always.
-            in_child(lambda: act("promote", None))
-            healed = in_child(look)
             assert healed == (2, 1, True, 2), (action, fatal, healed)
             left = [path.name for path in Path("models").glob(".part-*")]
             assert not left, (fatal, left)
@@ -149,7 +155,7 @@ def restore(folder):
 
 def measured_once():
     """Measure candidate and incumbent for real, in a fork, and let all promotions reuse it."""
-    measure = promoting.measure
+    measure = judging.measure
 
     def first():
         kept = []
@@ -158,17 +164,18 @@ def measured_once():
             kept.append(measure(*arguments))
             raise KeyboardInterrupt
 
-        promoting.measure = keep
+        judging.measure = keep
         try:
             promoting.promote(say=lambda _: None)
         except KeyboardInterrupt:
             return kept[0]
 
     comparison = in_child(first)
-    promoting.measure = lambda *_: comparison
+    judging.measure = lambda *_: comparison
 
 
 def main(rounds):
+    """Print how many steps each command has."""
     measured_once()
     counted = {}
     for _ in range(rounds):

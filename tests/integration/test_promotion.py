@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -224,29 +223,55 @@ def test_a_student_from_the_production_teacher(project):
     assert list(json.loads(stale)) == ["teacher"]
 
 
-def test_eight_promotions_at_once(project):
+def test_a_person_decides(project):
+    """Nobody to ask is a mistake; no is recorded; who was overtaken while waiting is told."""
     pipeline(project, "register")
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "promote"],
-            cwd=project.root,
-            env=project.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(8)
-    ]
-    said = [process.communicate()[0] for process in started]
-    won = [text for text in said if ": promoted: " in text]
-    assert len(won) == 1, said
-    for text in said:
-        assert (
-            ": promoted: " in text
-            or "another promote is at work" in text
-            or "nothing moves" in text
-        ), text
-        assert "Traceback" not in text
-    found = status(project)
-    assert [e["to"] for e in found["history"]] == [1]
-    assert found["in_place"]
+    project.set(promotion__approval="manual")
+    assert "promote at a terminal" in pipeline(project, "promote", code=2)
+    code = """
+from kdsharp.errors import TransientError
+from pipeline.promotion.promote import Answer, promote
+
+def no(report):
+    assert "Passed" in report
+    return Answer(False, "ann", "halos")
+
+def yes(report):
+    return Answer(True, "bob", "fine")
+
+def late(report):
+    assert promote(approve=yes).outcome == "promoted"
+    return Answer(True, "eve", "")
+
+done = promote(approve=no)
+assert (done.outcome, done.reason) == ("rejected", "halos")
+try:
+    promote(approve=late)
+except TransientError as error:
+    assert "meanwhile bob put version 1 into production" in str(error)
+else:
+    raise AssertionError
+"""
+    project.run(sys.executable, "-c", code)
+    (entry,) = status(project)["history"]
+    assert (entry["to"], entry["who"], entry["why"]) == (1, "bob", "fine")
+
+
+def test_a_version_that_was_deleted_by_hand(project):
+    """What is in production stays so for its users, and the next candidate gets in."""
+    pipeline(project, "register")
+    pipeline(project, "promote")
+    served = read_card(project.root / FOLDER).sha256
+    code = (
+        "from mlflow import MlflowClient\n"
+        f"MlflowClient('sqlite:///{project.root}/mlruns/mlflow.db')"
+        f".delete_model_version('{NAME}', '1')\n"
+    )
+    project.run(sys.executable, "-W", "ignore", "-c", code)
+    assert status(project)["production"] == 1
+    assert read_card(project.root / FOLDER).sha256 == served
+    assert "version 2: registered" in pipeline(project, "register")
+    said = pipeline(project, "promote")
+    assert "version 1, in production, was deleted" in said
+    assert status(project)["production"] == 2
+    assert "no version 1" in pipeline(project, "rollback", code=2)

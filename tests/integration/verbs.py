@@ -55,8 +55,6 @@ def _serve() -> None:
     import onnxruntime  # noqa: F401
     import torchvision  # noqa: F401
 
-    import pipeline.promotion.terminal
-    import pipeline.registry.register  # noqa: F401
     from kdsharp.errors import run
     from pipeline.cli import main
     from pipeline.store import quiet

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from kdsharp.errors import UserError
+from pipeline.flows.pages import require_pages
 from pipeline.flows.plan import plan
 from pipeline.flows.repro import StageError, repro
+from pipeline.params import load_params
 
 ROOT = Path.cwd()
 
@@ -106,6 +108,17 @@ def test_no_stages(checkout):
     Path("dvc.yaml").unlink()
     with pytest.raises(UserError, match="no stages"):
         plan()
+
+
+def test_a_person_needs_pages_to_answer_in(monkeypatch):
+    params = load_params().promotion
+    manual = params.model_copy(update={"approval": "manual"})
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    require_pages(params)
+    with pytest.raises(UserError, match="make up first"):
+        require_pages(manual)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    require_pages(manual)
 
 
 def test_what_became_of_a_stage(checkout):

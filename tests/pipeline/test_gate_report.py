@@ -24,9 +24,9 @@ def test_the_page_has_the_verdict_the_checks_and_the_numbers():
     page = markdown(decision, "kdsharp-student 7 against 6")
     lines = page.splitlines()
     assert lines[0] == "## kdsharp-student 7 against 6"
-    assert lines[2].startswith("✅ **Passed**: better than the incumbent: +0.1")
+    assert lines[2].startswith("**Passed**: better than the incumbent: +0.1")
     for check in decision.checks:
-        assert f"| {check.name} | ✅ | {check.text} |" in lines
+        assert f"| {check.name} | yes | {check.text} |" in lines
     assert "|  | candidate | incumbent | input |" in lines
     numbers = decision.numbers["psnr_y"]
     values = " | ".join(f"{numbers[name]:.3f}" for name in ("candidate", "incumbent", "input"))
@@ -48,7 +48,7 @@ def test_every_table_has_as_many_cells_in_each_row():
 def test_what_came_from_outside_changes_no_page():
     _, decision = broken()
     page = markdown(decision, "one|two\nthree")
-    assert "❌ **Refused**: it cannot be used: no &lt;card> \\| here" in page
+    assert "**Refused**: it cannot be used: no &lt;card> \\| here" in page
     assert page.splitlines()[0] == "## one\\|two\\nthree"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from kdsharp.errors import UserError
-from pipeline.registry.locked import commit_lock, locked_data_hash, read_lock
+from pipeline.registry.locked import changed_params, commit_lock, locked_data_hash, read_lock
 
 LOCK = """schema: '2.0'
 stages:
@@ -51,3 +51,11 @@ def test_a_damaged_lock_is_named(checkout, text):
     Path("dvc.lock").write_text(text)
     with pytest.raises(UserError, match=r"dvc.lock is damaged .*git checkout dvc.lock"):
         read_lock()
+
+
+def test_parameters_that_were_changed_since(checkout):
+    Path("params.yaml").write_text("data: {source: sample, min_side: 64}\nother: 1\n")
+    lock = {"acquire": {"params": {"params.yaml": {"data": {"source": "sample", "min_side": 64}}}}}
+    assert changed_params(lock, ["acquire", "missing"]) == []
+    lock = {"acquire": {"params": {"params.yaml": {"data.min_side": 128, "other": 1}}}}
+    assert changed_params(lock, ["acquire"]) == ["data.min_side"]

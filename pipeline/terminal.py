@@ -1,12 +1,15 @@
-"""Promote and roll back at a terminal: ask a person there, say what became of it, draw the page."""
+"""Promote and roll back at a terminal: ask a person there, leave reports where they are read."""
 
+import os
 import sys
 
-from kdsharp.errors import UserError
+from kdsharp.errors import describe
+from pipeline.flows.launch import configure
 from pipeline.promotion.change import Promotion, me
 from pipeline.promotion.page import write_page
 from pipeline.promotion.promote import Answer, promote
 from pipeline.promotion.rollback import rollback
+from pipeline.services.state import standing
 
 __all__ = ["promote_here", "rollback_here"]
 
@@ -19,7 +22,7 @@ def promote_here(model: str, version: int | None, *, force: bool, why: str) -> i
         print(done.reason)
         return 0
     print(f"{done.name} version {done.version}: {done.outcome}: {done.reason}")
-    _show_page(done)
+    _leave(done)
     return 0 if done.outcome == "promoted" else 1
 
 
@@ -27,7 +30,7 @@ def rollback_here(model: str, steps: int, *, why: str) -> None:
     """Roll back and say so."""
     done = rollback(model, steps, why=why)
     print(f"{done.name}: {done.reason}")
-    _show_page(done)
+    _leave(done)
 
 
 def _ask(report: str) -> Answer:
@@ -37,8 +40,26 @@ def _ask(report: str) -> Answer:
     return Answer(approved, me(), input("Why (recorded)? ").strip())
 
 
-def _show_page(done: Promotion) -> None:
+def _leave(done: Promotion) -> None:
+    """Write the page, and the report into Prefect's pages where a server is up.
+
+    What was done is done: a view of it that fails is a warning.
+    """
     try:
         print(f"history: {write_page(done.name)}")
-    except (OSError, UserError) as error:  # what was done is done; the page is only a view of it
-        print(f"warning: the page of the history was not written ({error})")
+        if os.environ.get("PREFECT_API_URL") or ((up := standing()) and up.prefect):
+            _publish(done)
+    except Exception as error:  # noqa: BLE001 - whatever Prefect raises
+        print(f"warning: the report could not be left everywhere ({describe(error)})")
+
+
+def _publish(done: Promotion) -> None:
+    """A small flow run of its own: Prefect's artifacts belong to runs."""
+    configure()
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    from prefect import flow
+
+    from pipeline.flows.publish import publish_promotion
+
+    name = f"{done.name} {done.version}: {done.outcome}"
+    flow(name="report", flow_run_name=name, persist_result=False)(publish_promotion)(done)

@@ -1,0 +1,85 @@
+"""What a retraining does with its results: commit, push, register, promote."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prefect import get_run_logger
+
+from pipeline.flows.branch import Branch, commit_lock, note_decision
+from pipeline.flows.promote import decide, say
+from pipeline.flows.repro import Outcome
+from pipeline.lineage import read_lineage
+from pipeline.params import load_params
+
+__all__ = ["Delivery", "deliver"]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of the results."""
+
+    lines: tuple[str, ...] = ()
+    """Markdown, for the summary."""
+    decision: str = ""
+    """The promotion's outcome; empty where there was nothing to decide."""
+
+
+def deliver(outcomes: Mapping[str, Outcome], *, promote: bool, commit: bool) -> Delivery:
+    """Commit dvc.lock, register the models and promote the student, as far as asked for.
+
+    Does nothing where nothing is new: no stage changed, or an earlier run has done all this.
+    """
+    branch = None
+    if commit:
+        retraining = read_lineage(load_params()).retraining
+        branch = commit_lock(retraining, f"Lock retraining {retraining}")
+        if branch is None:
+            return Delivery()
+    elif all(outcome == "unchanged" for outcome in outcomes.values()):
+        return Delivery()
+    lines = _merge(branch) if branch else []
+    if branch and branch.decision:
+        say(f"nothing new: {branch.name} has the same results ({branch.decision})")
+        return Delivery((f"**Nothing new**: {branch.decision}\n", *lines))
+    if branch:
+        say(f"dvc.lock is committed: git merge {branch.name}")
+        _push()
+    if not promote:
+        return Delivery(tuple(lines))
+    versions, done = _register(), decide()
+    decision = f"{done.name} {done.version}: {done.outcome}: {done.reason}"
+    say(decision)
+    if branch:
+        note_decision(branch, decision)
+    return Delivery((*lines, *versions, f"**Decision**: {decision}\n"), done.outcome)
+
+
+def _merge(branch: Branch) -> list[str]:
+    return [
+        f"The new dvc.lock is on the branch `{branch.name}`:\n",
+        f"```\ngit merge {branch.name} && dvc checkout\n```\n",
+    ]
+
+
+def _push() -> None:
+    """Send the files to DVC's default remote, if there is one; they are in the cache anyway."""
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        if not repo.config["core"].get("remote"):
+            return
+    command = [sys.executable, "-m", "dvc", "push", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        get_run_logger().warning("dvc push failed: %s: run it again", reason[0])
+
+
+def _register() -> list[str]:
+    from pipeline.registry.register import register
+
+    versions = register(say)
+    links = [f"[{v}]({v.url})" if v.url else str(v) for v in versions]
+    return [f"Registered: {', '.join(links)}\n"]

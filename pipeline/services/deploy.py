@@ -1,0 +1,80 @@
+"""`python -m pipeline.services.deploy`: tell Prefect's server of this checkout's deployments."""
+
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from kdsharp.errors import KdsharpError, run
+from pipeline.services.prefect_server import POOL
+
+__all__ = ["bury", "deploy"]
+
+
+def deploy() -> None:
+    """Make the work pool, and the deployments as prefect.yaml describes them now."""
+    from prefect import get_client
+    from prefect.cli import app
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.workers.process import ProcessWorker
+
+    template = ProcessWorker.get_default_base_job_template()
+    # Runs begin in this checkout, wherever the worker was started.
+    template["variables"]["properties"]["working_dir"]["default"] = str(Path.cwd())
+    pool = WorkPoolCreate(name=POOL, type="process", base_job_template=template)
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(pool, overwrite=True)
+    sys.argv = ["prefect", "--no-prompt", "deploy", "--all"]
+    try:
+        app()
+    except SystemExit as ended:
+        if ended.code:
+            raise KdsharpError("prefect.yaml: Prefect refused it, see above") from None
+
+
+def bury() -> None:
+    """Let runs that went down with their worker end, those waiting for a person as well.
+
+    Prefect would show them as running for ever. Only while no worker runs.
+    """
+    from prefect import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterParentFlowRunId,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+        WorkPoolFilter,
+        WorkPoolFilterName,
+    )
+    from prefect.client.schemas.objects import State, StateType
+    from prefect.states import Crashed
+
+    begun = FlowRunFilterState(
+        type=FlowRunFilterStateType(
+            any_=[StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+        )
+    )
+    ours = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
+    ended: State[Any] = Crashed(message="Its worker was stopped.")
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=begun), work_pool_filter=ours
+        )
+        parents: list[UUID] = [flow_run.id for flow_run in runs]
+        if parents:
+            inner = FlowRunFilterParentFlowRunId(any_=parents)
+            runs += client.read_flow_runs(
+                flow_run_filter=FlowRunFilter(state=begun, parent_flow_run_id=inner)
+            )
+        for flow_run in runs:
+            client.set_flow_run_state(flow_run.id, ended, force=True)
+
+
+def _main() -> None:
+    if "--bury" in sys.argv:
+        bury()
+    deploy()
+
+
+if __name__ == "__main__":
+    sys.exit(run(_main, program="pipeline"))

@@ -1,0 +1,46 @@
+"""TCP ports of this computer."""
+
+import os
+import socket
+import urllib.request
+
+from kdsharp.errors import UserError
+
+__all__ = ["answers", "free_port", "is_free"]
+
+
+def free_port(port: int, option: str) -> int:
+    """`port`, or one that the system chooses where it is 0.
+
+    Raises `UserError` that names `option` where the port is taken or not allowed.
+    """
+    try:
+        return _bind(port)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise UserError(f"port {port}: {reason}; choose another with {option}") from None
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on it now."""
+    try:
+        return bool(_bind(port))
+    except OSError:
+        return False
+
+
+def answers(address: str) -> bool:
+    """Whether a server says at `address`, http://..., that it is well."""
+    try:
+        urllib.request.urlopen(address, timeout=5).close()  # noqa: S310 - our own address
+    except OSError:
+        return False
+    return True
+
+
+def _bind(port: int) -> int:
+    with socket.socket() as probe:
+        # Connections that have just ended do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return int(probe.getsockname()[1])
