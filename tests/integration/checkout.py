@@ -28,6 +28,8 @@ TINY = {
     "student.loop.batch_size": 8,
     "student.loop.checkpoint_minutes": 0,
     "evaluate.panels": 1,
+    "gate.crops": 30,
+    "gate.size": 64,
 }
 
 

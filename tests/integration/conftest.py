@@ -19,8 +19,6 @@ def trained(tmp_path_factory) -> Checkout:
         student__truth_weight=1.0,
         student__loop__epochs=4,
         student__loop__batch_size=4,
-        gate__crops=30,
-        gate__size=64,
         promotion__resamples=500,
     )
     checkout.run("dvc", "repro", "-q")

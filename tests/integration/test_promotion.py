@@ -213,14 +213,19 @@ def test_a_student_from_the_production_teacher(project):
     pipeline(project, "register")
     pipeline(project, "promote", "--model", "teacher")
     before = project.outs()["models/teacher.safetensors"]
-    project.set(teacher__loop__epochs=1)
+    project.set(teacher__loop__epochs=1, student__loop__seed=5)
     (project.root / "models/teacher.safetensors").unlink()
-    code = "from pipeline.promotion.teacher import fetch_production_teacher as f; f()"
-    said = project.run(sys.executable, "-c", code).stdout
+    said = pipeline(project, "retrain", "--distill-only", real=True)
     assert "kdsharp-teacher version 1: the student learns from it" in said
+    assert "student: ran" in said
+    assert "teacher: " not in said
     assert project.outs()["models/teacher.safetensors"] == before
     stale = project.run("dvc", "status", "--json").stdout
     assert list(json.loads(stale)) == ["teacher"]
+    commit(project, "Another student")
+    said = pipeline(project, "register")
+    assert "kdsharp-teacher version 1: known, the student learned from it" in said
+    assert status(project)["versions"][-1]["kdsharp.teacher_version"] == "kdsharp-teacher/1"
 
 
 def test_a_person_decides(project):
