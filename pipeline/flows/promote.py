@@ -3,6 +3,7 @@
 from typing import Any
 
 from prefect import State, flow, get_run_logger
+from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from pipeline.flows.pages import require_pages
@@ -31,7 +32,7 @@ def rollback(model: str = "student", steps: int = 1, why: str = "") -> State[Any
     """Put back what was in production `steps` promotions ago."""
     from pipeline.promotion.rollback import rollback as roll_back
 
-    done = roll_back(model, steps, why=why, say=say)
+    done = roll_back(model, steps, why=why, who=_who(), say=say)
     publish_promotion(done)
     return _state(done)
 
@@ -50,9 +51,16 @@ def decide(
 
         subject = f"{model} {version}" if version else f"the candidate {model}"
         approve = approver(subject, params.approval_hours)
-    done = promote_version(model, version, force=force, why=why, approve=approve, say=say)
+    done = promote_version(
+        model, version, force=force, why=why, who=_who(), approve=approve, say=say
+    )
     publish_promotion(done)
     return done
+
+
+def _who() -> str:
+    """The flow run that acts, by the name that Prefect's pages show."""
+    return f"flow run {flow_run.name}"
 
 
 def _state(done: Promotion) -> State[Any]:

@@ -6,7 +6,24 @@ import urllib.request
 
 from kdsharp.errors import UserError
 
-__all__ = ["answers", "free_port", "is_free"]
+__all__ = ["answers", "configured_port", "free_port", "is_free"]
+
+_MOST = 65535
+_VARIABLES = {"prefect": "PREFECT_SERVER_API_PORT", "mlflow": "MLFLOW_PORT"}
+
+
+def configured_port(server: str, port: int) -> int:
+    """`port`, or where it is 0 what the server's own variable says, or 0.
+
+    Raises `UserError` for a variable that is no port.
+    """
+    variable = _VARIABLES[server]
+    text = os.environ.get(variable, "").strip()
+    if port or not text:
+        return port
+    if not text.isdigit() or int(text) > _MOST:
+        raise UserError(f"{variable}={text}: is no port: set a number up to {_MOST}, or unset it")
+    return int(text)
 
 
 def free_port(port: int, option: str) -> int:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from kdsharp.errors import KdsharpError, UserError
 from pipeline.services import mlflow_server, prefect_server
-from pipeline.services.ports import answers, free_port, is_free
+from pipeline.services.ports import answers, configured_port, free_port, is_free
 from pipeline.services.process import last_line, start, stop, wait_until_ready
 from pipeline.services.state import SERVICES, Service, read_state, write_state
 from pipeline.sources.lock import locked
@@ -26,15 +26,16 @@ _START_S = 180.0
 def up(prefect_port: int = 0, mlflow_port: int = 0) -> None:
     """Start what is not up yet, wait until it answers, and print the addresses.
 
-    A port of 0 stands for the last one, if it is free, or any other. A start that fails or is
-    interrupted ends what it has started.
+    A port of 0 is what PREFECT_SERVER_API_PORT or MLFLOW_PORT says, else the last one, if it is
+    free, or any other. A start that fails or is interrupted ends what it has started.
     Raises `UserError` for a port that is taken and `KdsharpError` for a server that fails.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with locked(SERVICES / "lock", "the servers"):
         starter = _Starter()
         try:
-            starter.servers({"prefect": prefect_port, "mlflow": mlflow_port})
+            ports = {"prefect": prefect_port, "mlflow": mlflow_port}
+            starter.servers({name: configured_port(name, port) for name, port in ports.items()})
             starter.worker()
         except BaseException:
             starter.undo()

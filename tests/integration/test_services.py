@@ -1,5 +1,6 @@
 """`make up` and `make down` with the real servers, and a person's answer in Prefect's pages."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -235,12 +236,42 @@ def test_what_was_killed_starts_again(servers, name):
     }
 
 
-def test_down_stops_a_run_with_its_stage(servers):
-    """The stage writes its checkpoint; the run is told of as ended, not as running for ever."""
-    (servers.root / "mode.txt").write_text("long")
+def begin_run(servers, mode):
+    """Commit `mode` and start a retraining; the id of its run."""
+    (servers.root / "mode.txt").write_text(mode)
     commit(servers.root)
     (weekly,) = (each for each in servers.ask("deployments/filter") if each["name"] == "weekly")
-    created = servers.ask(f"deployments/{weekly['id']}/create_flow_run")
+    body = {"parameters": {"promote": False, "commit": False}}
+    return servers.ask(f"deployments/{weekly['id']}/create_flow_run", body)["id"]
+
+
+def state_of(servers, run_id):
+    (run,) = servers.runs(id=run_id)
+    return run["state"]["type"]
+
+
+def test_after_a_power_cut_the_schedule_goes_on(servers):
+    """A run that ended without a word must not hold its deployment's only place for ever."""
+    cut = begin_run(servers, "long")
+    wait_for((servers.root / ".worktree/pid.txt").exists)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("KDSHARP_SERVICE") in marks(servers):
+                process.kill()
+    assert servers.up().returncode == 0
+    assert state_of(servers, cut) == "CRASHED"
+    run = begin_run(servers, "well")
+    wait_for(lambda: state_of(servers, run) in {"COMPLETED", "FAILED", "CRASHED"})
+    assert state_of(servers, run) == "COMPLETED"
+
+
+def marks(servers):
+    return {service.mark for service in servers.state().values()}
+
+
+def test_down_stops_a_run_with_its_stage(servers):
+    """The stage writes its checkpoint; the run is told of as ended, not as running for ever."""
+    run = begin_run(servers, "long")
     worktree = servers.root / ".worktree"
     wait_for((worktree / "pid.txt").exists)
     state = servers.state()
@@ -251,5 +282,4 @@ def test_down_stops_a_run_with_its_stage(servers):
     assert left_over(servers.root) == left_over(worktree) == []
     assert servers.down().stdout == "nothing is up here\n"
     assert servers.up().returncode == 0
-    (run,) = servers.runs(id=created["id"])
-    assert run["state"]["type"] == "CRASHED"
+    assert state_of(servers, run) == "CRASHED"

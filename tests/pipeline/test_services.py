@@ -13,7 +13,7 @@ import pytest
 from kdsharp.errors import KdsharpError, UserError
 from pipeline.services import process
 from pipeline.services.down import down
-from pipeline.services.ports import answers, free_port, is_free
+from pipeline.services.ports import answers, configured_port, free_port, is_free
 from pipeline.services.process import start, stop, wait_until_ready
 from pipeline.services.state import Service, Standing, read_state, standing, write_state
 
@@ -162,6 +162,17 @@ def test_a_taken_port_is_named(begin):
     wait_until_ready(begin(LISTEN.format(port=port), address=address), lambda: answers(address), 30)
     with pytest.raises(UserError, match=f"port {port}: .* choose another with --mlflow-port"):
         free_port(port, "--mlflow-port")
+
+
+def test_a_port_by_the_server_s_own_variable(monkeypatch):
+    monkeypatch.delenv("MLFLOW_PORT", raising=False)
+    assert configured_port("mlflow", 0) == 0
+    monkeypatch.setenv("MLFLOW_PORT", "5001")
+    assert configured_port("mlflow", 0) == 5001
+    assert configured_port("mlflow", 5002) == 5002
+    monkeypatch.setenv("PREFECT_SERVER_API_PORT", "70000")
+    with pytest.raises(UserError, match="PREFECT_SERVER_API_PORT=70000: is no port"):
+        configured_port("prefect", 0)
 
 
 def test_down(begin, capsys):
