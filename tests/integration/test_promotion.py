@@ -213,18 +213,18 @@ def test_a_student_from_the_production_teacher(project):
     pipeline(project, "register")
     pipeline(project, "promote", "--model", "teacher")
     before = project.outs()["models/teacher.safetensors"]
-    project.set(teacher__loop__epochs=1, student__loop__seed=5)
+    project.set(teacher__loop__epochs=1, student__loop__epochs=5)
+    commit(project, "Other parameters")
     (project.root / "models/teacher.safetensors").unlink()
-    said = pipeline(project, "retrain", "--distill-only", real=True)
-    assert "kdsharp-teacher version 1: the student learns from it" in said
-    assert "student: ran" in said
-    assert "teacher: " not in said
+    lines = pipeline(project, "retrain", "--distill-only", "--promote", real=True).splitlines()
+    assert "kdsharp-teacher version 1: the student learns from it" in lines
+    assert "student: ran" in lines
+    assert not any(line.startswith("teacher: ") for line in lines)
+    assert any(line.startswith(f"{NAME} 2: promoted: ") for line in lines)
     assert project.outs()["models/teacher.safetensors"] == before
     stale = project.run("dvc", "status", "--json").stdout
     assert list(json.loads(stale)) == ["teacher"]
-    commit(project, "Another student")
-    said = pipeline(project, "register")
-    assert "kdsharp-teacher version 1: known, the student learned from it" in said
+    assert "kdsharp-teacher version 1: known, the student learned from it" in lines
     assert status(project)["versions"][-1]["kdsharp.teacher_version"] == "kdsharp-teacher/1"
 
 

@@ -161,3 +161,50 @@ def wait_for(ready, pause_s=0.2, seconds=300):
     while not ready():
         assert time.monotonic() < deadline
         time.sleep(pause_s)
+
+
+def test_a_model_that_does_not_work_in_its_place(project):
+    """All goes back, to nothing as well, and the history has both entries."""
+    pipeline(project, "register")
+    code = f"""
+import os
+from pathlib import Path
+from kdsharp.errors import KdsharpError
+from pipeline.promotion import production
+from pipeline.promotion.promote import promote
+
+real = production._sharpened
+def broken(folder):
+    pixels = real(folder)
+    broken = folder == Path("{FOLDER}") and os.environ["BREAK"] == "yes"
+    return pixels + 1 if broken else pixels
+production._sharpened = broken
+try:
+    promote()
+except KdsharpError as error:
+    assert error.exit_code == 1
+    print(error)
+"""
+    said = project.run(sys.executable, "-c", code, BREAK="yes").stdout
+    assert "gives another picture in models/production-c8-x2" in said
+    assert "nothing is in production, as before" in said
+    assert not (project.root / FOLDER).exists()
+    found = status(project)
+    assert (found["production"], found["in_place"]) == (None, True)
+    assert [entry["action"] for entry in found["history"]] == ["promote", "undo"]
+    project.run(sys.executable, "-c", code, BREAK="no")
+    assert status(project)["production"] == 1
+
+    # An alias that somebody moves follows the history again.
+    retrained(project, "Another", student__loop__epochs=3)
+    move = (
+        "from mlflow import MlflowClient\n"
+        f"client = MlflowClient('sqlite:///{project.root}/mlruns/mlflow.db')\n"
+        f"client.set_registered_model_alias('{NAME}', 'production', '2')\n"
+    )
+    project.run(sys.executable, "-W", "ignore", "-c", move)
+    assert not status(project)["in_place"]
+    said = pipeline(project, "promote", "--version", "1")
+    assert "finishing an interrupted change: kdsharp-student-c8-x2 version 1 in production" in said
+    assert "nothing moves" in said
+    assert status(project)["in_place"]
