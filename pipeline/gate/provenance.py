@@ -33,7 +33,7 @@ def provenance_checks(made: Provenance) -> Iterator[Check]:
     if missing:
         text = (
             f"its {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not known: "
-            "retrain in a git checkout with an MLflow store that can be reached"
+            "register it again from a git checkout"
         )
         yield Check("lineage", False, text)
         return
@@ -46,10 +46,10 @@ def provenance_checks(made: Provenance) -> Iterator[Check]:
 
 def _clean(dirty: bool | None, commit: str) -> Check:
     if dirty is None:
-        text = f"it is not known whether code and parameters were those of commit {commit}: retrain"
+        text = f"whether code and parameters were those of commit {commit} is not known: register again"
         return Check("clean tree", False, text)
     if dirty:
-        text = f"code or parameters differed from commit {commit}: commit them, then retrain"
+        text = f"code or parameters differed from commit {commit}: commit them, then register again"
         return Check("clean tree", False, text)
     return Check("clean tree", True, f"code and parameters are those of commit {commit}")
 
@@ -58,12 +58,12 @@ def _data(data: str, same: bool, named: str | None, commit: str) -> Check:
     if named is None:
         text = (
             f"commit {commit} is not here or has no dvc.lock that names its data: fetch the "
-            "commit, or commit dvc.lock and retrain"
+            "commit, or commit dvc.lock and register again"
         )
     elif not same:
         text = (
             f"it was trained on data {data}, but dvc.lock of its commit {commit} names "
-            f"{named[:8]}: commit dvc.lock, then retrain"
+            f"{named[:8]}: commit dvc.lock, then register again"
         )
     else:
         text = f"its data {data} is what dvc.lock of its commit names"
