@@ -46,7 +46,7 @@ def provenance_checks(made: Provenance) -> Iterator[Check]:
 
 def _clean(dirty: bool | None, commit: str) -> Check:
     if dirty is None:
-        text = f"whether code and parameters were those of commit {commit} is not known: register again"
+        text = f"it is not known whether the code was that of commit {commit}: register again"
         return Check("clean tree", False, text)
     if dirty:
         text = f"code or parameters differed from commit {commit}: commit them, then register again"

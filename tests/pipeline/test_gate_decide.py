@@ -160,7 +160,7 @@ def test_what_serving_it_would_cost(serving, name, said):
     [
         ({"dirty": True}, "clean tree", "commit them, then register again"),
         ({"dirty": None}, "clean tree", "it is not known whether"),
-        ({"git_commit": None, "dirty": None}, "lineage", "its commit is not known: register it again"),
+        ({"git_commit": None, "dirty": None}, "lineage", "its commit is not known: register"),
         ({"git_commit": "", "data_hash": ""}, "lineage", "its commit and data hash are not known"),
         ({"params_hash": None}, "lineage", "hash of the parameters is not known"),
         ({"commit_data_hash": "a" * 32}, "data", "of its commit cccccccc names aaaaaaaa: commit"),
