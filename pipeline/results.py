@@ -96,7 +96,8 @@ def next_steps() -> str:
     return (
         f"Pictures and curves  {REPORTS / 'report.html'}\n"
         "Runs in a browser    make ui\n"
-        f"Sharpen a photo      kdsharp sharpen PHOTO -o out.png --model {EXPORT}"
+        f"Sharpen a photo      kdsharp sharpen PHOTO -o out.png --model {EXPORT}\n"
+        "Into production      python -m pipeline register && python -m pipeline promote"
     )
 
 
