@@ -27,7 +27,6 @@ class Record:
     """Markdown."""
     picture: bytes
     """PNG."""
-    run_id: str
 
 
 def record_decision(
@@ -72,7 +71,7 @@ def record_decision(
     for name, text in note.items():
         client.set_model_version_tag(version.name, str(version.number), name, text)
     client.update_model_version(version.name, str(version.number), report)
-    return Record(report, drawn, run_id)
+    return Record(report, drawn)
 
 
 def note_outcome(registry: Registry, version: Version, outcome: str) -> None:

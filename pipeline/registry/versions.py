@@ -61,11 +61,6 @@ class Version:
         return dict(json.loads(self.tags.get("kdsharp.files", "{}")))
 
     @property
-    def metrics(self) -> dict[str, float]:
-        """What the evaluation said when it was registered, by `split.method.metric`."""
-        return dict(json.loads(self.tags.get("kdsharp.metrics", "{}")))
-
-    @property
     def url(self) -> str | None:
         """Its page, where the store is a server."""
         uri = store_uri().rstrip("/")
