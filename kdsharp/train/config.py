@@ -71,6 +71,7 @@ class StudentConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     channels: Annotated[int, Ge(4), Le(512)] = 32
     kernels: tuple[Kernel, Kernel, Kernel] = (5, 3, 3)
+    grid: Literal[1, 2, 3, 4] = 2
     color: Literal["luma", "rgb"] = "luma"
     teacher_weight: Annotated[float, Ge(0)] = 1.0
     truth_weight: Annotated[float, Ge(0)] = 0.0

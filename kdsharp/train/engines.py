@@ -8,7 +8,7 @@ import torch
 
 from kdsharp.card import FORMAT, Card, Tensor
 from kdsharp.engine import Engine, Planes
-from kdsharp.train.student import GRID, Student
+from kdsharp.train.student import Student
 from kdsharp.train.teacher import Teacher
 
 __all__ = ["torch_engine"]
@@ -43,7 +43,7 @@ def _card(network: Student | Teacher) -> Card:
         input=port,
         output=port,
         receptive_radius=network.receptive_radius,
-        grid=GRID if isinstance(network, Student) else network.stride,
+        grid=network.config.grid if isinstance(network, Student) else network.stride,
         parameters=network.parameter_count,
         macs_per_pixel=network.macs_per_pixel,
         lineage={},

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kdsharp.errors import KdsharpError
 from kdsharp.files import atomic_file
-from kdsharp.train.student import GRID, Student
+from kdsharp.train.student import Student
 
 __all__ = ["INPUT", "ODD_SIZES", "OUTPUT", "check_parity", "write_onnx"]
 
@@ -76,20 +76,21 @@ def _port(student: Student, name: str) -> onnx.ValueInfoProto:
 
 def _nodes(student: Student) -> list[onnx.NodeProto]:
     node = helper.make_node
-    kernels = student.config.kernels
+    kernels, grid = student.config.kernels, student.config.grid
     return [
-        # Continue odd sides to the grid: pads = (0, 0, 0, 0, 0, 0, H % 2, W % 2).
+        # Continue the sides to the grid: pads = (0, 0, 0, 0, 0, 0, -H mod grid, -W mod grid).
         node("Shape", [INPUT], ["size"], "size", start=2, end=4),
-        node("Mod", ["size", "grid"], ["rest"], "rest"),
+        node("Neg", ["size"], ["negative"], "negative"),
+        node("Mod", ["negative", "grid"], ["rest"], "rest"),
         node("Concat", ["no_pads", "rest"], ["pads"], "pads", axis=0),
         node("Pad", [INPUT, "pads"], ["padded"], "pad", mode="edge"),
-        node("SpaceToDepth", ["padded"], ["folded"], "fold", blocksize=GRID),
+        node("SpaceToDepth", ["padded"], ["folded"], "fold", blocksize=grid),
         _conv("folded", 0, kernels[0]),
         node("Relu", ["z0"], ["a0"], "relu0"),
         _conv("a0", 1, kernels[1]),
         node("Relu", ["z1"], ["a1"], "relu1"),
         _conv("a1", 2, kernels[2]),
-        node("DepthToSpace", ["z2"], ["detail"], "unfold", blocksize=GRID, mode="CRD"),
+        node("DepthToSpace", ["z2"], ["detail"], "unfold", blocksize=grid, mode="CRD"),
         node("Add", ["padded", "detail"], ["sharp"], "residual"),
         node("Slice", ["sharp", "corner", "size", "axes"], [OUTPUT], "crop"),
     ]
@@ -102,7 +103,7 @@ def _conv(source: str, index: int, kernel: int) -> onnx.NodeProto:
 
 
 def _constants(student: Student) -> list[onnx.TensorProto]:
-    integers = {"grid": [GRID] * 2, "no_pads": [0] * 6, "corner": [0, 0], "axes": [2, 3]}
+    integers = {"grid": [student.config.grid] * 2, "no_pads": [0] * 6, "corner": [0, 0], "axes": [2, 3]}
     constants = [
         numpy_helper.from_array(np.asarray(value, np.int64), name)
         for name, value in integers.items()

@@ -1,6 +1,6 @@
-"""The student: three convolutions on the half-size grid, added to its input.
+"""The student: three convolutions on a coarser grid, added to its input.
 
-`pixel_unshuffle(2) -> conv -> ReLU -> conv -> ReLU -> conv -> pixel_shuffle(2)`. The last conv
+`pixel_unshuffle(grid) -> conv -> ReLU -> conv -> ReLU -> conv -> pixel_shuffle(grid)`. The last conv
 starts at zero, so an untrained student is the identity.
 """
 
@@ -13,10 +13,7 @@ from torch import nn
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.weights import load_weights
 
-__all__ = ["GRID", "Student", "load_student"]
-
-GRID = 2
-"""Pixels that pixel-unshuffle folds into channels, in each direction."""
+__all__ = ["Student", "load_student"]
 
 
 class Student(nn.Module):
@@ -26,7 +23,7 @@ class Student(nn.Module):
         super().__init__()
         self.config = config
         self.planes = 1 if config.color == "luma" else 3
-        folded, wide = self.planes * GRID**2, config.channels
+        folded, wide = self.planes * config.grid**2, config.channels
         self.first = _conv(folded, wide, config.kernels[0])
         self.second = _conv(wide, wide, config.kernels[1])
         self.last = _conv(wide, folded, config.kernels[2])
@@ -52,13 +49,12 @@ class Student(nn.Module):
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
         """Sharpen; odd sides are continued by their last row or column and cut off again."""
         height, width = x_NCHW.shape[-2:]
-        if height % GRID or width % GRID:
-            padded = F.pad(x_NCHW, (0, width % GRID, 0, height % GRID), mode="replicate")
-        else:
-            padded = x_NCHW
-        z = F.relu(self.first(F.pixel_unshuffle(padded, GRID)))
+        grid = self.config.grid
+        right, below = -width % grid, -height % grid
+        padded = F.pad(x_NCHW, (0, right, 0, below), mode="replicate") if right or below else x_NCHW
+        z = F.relu(self.first(F.pixel_unshuffle(padded, grid)))
         z = self.last(F.relu(self.second(z)))
-        return (padded + F.pixel_shuffle(z, GRID))[..., :height, :width]
+        return (padded + F.pixel_shuffle(z, grid))[..., :height, :width]
 
     @property
     def parameter_count(self) -> int:
@@ -68,12 +64,13 @@ class Student(nn.Module):
     @property
     def macs_per_pixel(self) -> float:
         """Multiply-accumulates for one output pixel (all channels), biases not counted."""
-        return sum(conv.weight.numel() for conv in self.convs) / GRID**2
+        return sum(conv.weight.numel() for conv in self.convs) / self.config.grid**2
 
     @property
     def receptive_radius(self) -> int:
         """Full-size pixels on each side that an output pixel may depend on."""
-        return GRID * sum(kernel // 2 for kernel in self.config.kernels) + GRID - 1
+        grid = self.config.grid
+        return grid * sum(kernel // 2 for kernel in self.config.kernels) + grid - 1
 
 
 def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:

@@ -11,7 +11,7 @@ from kdsharp.files import atomic_dir, sha256_file
 from kdsharp.metrics import METRICS
 from kdsharp.sharpen import Sharpener
 from kdsharp.train.export import INPUT, OUTPUT, check_parity, write_onnx
-from kdsharp.train.student import GRID, Student, load_student
+from kdsharp.train.student import Student, load_student
 from kdsharp.train.weights import read_about
 from pipeline.lineage import data_hash
 from pipeline.params import Params
@@ -73,7 +73,7 @@ def _card(student: Student, params: Params, path: Path) -> Card:
         input=Tensor(INPUT, student.planes),
         output=Tensor(OUTPUT, student.planes),
         receptive_radius=student.receptive_radius,
-        grid=GRID,
+        grid=student.config.grid,
         parameters=student.parameter_count,
         macs_per_pixel=student.macs_per_pixel,
         lineage=_lineage(),
