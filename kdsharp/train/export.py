@@ -103,7 +103,12 @@ def _conv(source: str, index: int, kernel: int) -> onnx.NodeProto:
 
 
 def _constants(student: Student) -> list[onnx.TensorProto]:
-    integers = {"grid": [student.config.grid] * 2, "no_pads": [0] * 6, "corner": [0, 0], "axes": [2, 3]}
+    integers = {
+        "grid": [student.config.grid] * 2,
+        "no_pads": [0] * 6,
+        "corner": [0, 0],
+        "axes": [2, 3],
+    }
     constants = [
         numpy_helper.from_array(np.asarray(value, np.int64), name)
         for name, value in integers.items()

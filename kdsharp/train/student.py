@@ -1,7 +1,7 @@
 """The student: three convolutions on a coarser grid, added to its input.
 
-`pixel_unshuffle(grid) -> conv -> ReLU -> conv -> ReLU -> conv -> pixel_shuffle(grid)`. The last conv
-starts at zero, so an untrained student is the identity.
+`pixel_unshuffle(grid) -> conv -> ReLU -> conv -> ReLU -> conv -> pixel_shuffle(grid)`. The last
+conv starts at zero, so an untrained student is the identity.
 """
 
 from pathlib import Path
