@@ -6,8 +6,9 @@ to float.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +21,24 @@ __all__ = ["Batch", "Examples", "Planes", "batches"]
 
 @dataclass(frozen=True)
 class Planes:
-    """Pictures of one kind: (N, H, W, C), uint8 or uint16, where `peak` stands for 1.0."""
+    """Pictures of one kind: (N, H, W, C), where `peak` stands for 1.0; features may be smaller."""
 
-    array_NHWC: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    array_NHWC: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float16]
     peak: int
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What a network sees and what it should answer; each target has a weight in the loss."""
+    """What a network sees and what it should answer; each target has a weight in the loss.
+
+    `features` are a teacher's, with their weight, on a grid that may be coarser than the inputs'.
+    Pictures are cut at multiples of `align` only, because the degradation has a grid of its own.
+    """
 
     inputs: Planes
     targets: Sequence[tuple[float, Planes]]
+    features: tuple[float, Planes] | None = None
+    align: int = 1
 
     def __len__(self) -> int:
         return len(self.inputs.array_NHWC)
@@ -43,6 +50,7 @@ class Batch:
 
     inputs_NCHW: torch.Tensor
     targets: Sequence[tuple[float, torch.Tensor]]
+    features: tuple[float, torch.Tensor] | None = None
 
 
 def batches(
@@ -54,6 +62,7 @@ def batches(
     rank: int = 0,
     world: int = 1,
     *,
+    crop: int = 0,
     ahead: bool = False,
 ) -> Iterator[Batch]:
     """The batches of steps `start` to `stop`; process `rank` of `world` gets its share of each.
@@ -62,9 +71,16 @@ def batches(
     takes more from the network's own threads than the fraction of a millisecond that it saves.
 
     Each epoch is a fresh permutation, its incomplete last batch left out; each example is turned
-    or mirrored at random, all its pictures alike. Raises `UserError` when there is no whole batch.
+    or mirrored at random, all its pictures alike, and a random square of `crop` pixels is cut from
+    it (0: the whole). Raises `UserError` when there is no whole batch or no such square.
     """
     per_epoch = len(examples) // size
+    side = min(examples.inputs.array_NHWC.shape[1:3])
+    if crop and (crop > side or crop % examples.align):
+        raise UserError(
+            f"crop {crop} must be a multiple of the scale {examples.align} and fit into patches of "
+            f"{side}"
+        )
     if not per_epoch:
         raise UserError(f"{len(examples)} patches make no batch of {size}: lower batch_size")
 
@@ -75,11 +91,17 @@ def batches(
     def make(step: int) -> Batch:
         epoch, position = divmod(step, per_epoch)
         chosen = np.arange(position * size, (position + 1) * size)
-        turns = np.random.default_rng([seed, 1, step]).integers(8, size=size)
-        rows, mine = order_of(epoch)[chosen][rank::world], turns[rank::world]
+        random = np.random.default_rng([seed, 1, step])
+        turns = random.integers(8, size=size)
+        cuts = _Cuts(crop, side, examples.align, size, random)
+        mine = slice(rank, None, world)
+        take = partial(
+            _gather, rows=order_of(epoch)[chosen][mine], turns=turns[mine], cuts=cuts.share(mine)
+        )
         return Batch(
-            _gather(examples.inputs, rows, mine),
-            [(weight, _gather(planes, rows, mine)) for weight, planes in examples.targets],
+            take(examples.inputs),
+            [(weight, take(planes)) for weight, planes in examples.targets],
+            examples.features and (examples.features[0], take(examples.features[1])),
         )
 
     steps = range(start, stop)
@@ -98,13 +120,37 @@ def _made_ahead(make: Callable[[int], Batch], steps: range) -> Iterator[Batch]:
             yield ready.result()
 
 
+class _Cuts:
+    """Where each example of a batch is cut: corners in pixels of inputs that are `side` wide."""
+
+    def __init__(
+        self, crop: int, side: int, align: int, count: int, random: np.random.Generator
+    ) -> None:
+        self.side, self.crop = side, crop
+        self.corners = random.integers((side - crop) // align + 1, size=(count, 2)) * align
+
+    def share(self, mine: slice) -> "_Cuts":
+        part = copy(self)
+        part.corners = self.corners[mine]
+        return part
+
+    def of(self, shape: tuple[int, ...], index: int) -> tuple[slice, slice]:
+        """The window in pictures of this `shape` (H, W, C), which may be coarser."""
+        if not self.crop:
+            return slice(None), slice(None)
+        times = self.side // shape[0]
+        y, x = (int(corner) // times for corner in self.corners[index])
+        return slice(y, y + self.crop // times), slice(x, x + self.crop // times)
+
+
 def _gather(
-    planes: Planes, rows: npt.NDArray[np.int64], turns: npt.NDArray[np.int64]
+    planes: Planes, rows: npt.NDArray[np.int64], turns: npt.NDArray[np.int64], cuts: _Cuts
 ) -> torch.Tensor:
     array = planes.array_NHWC
-    batch = np.empty((len(rows), *array.shape[1:]), np.float32)
-    for target, row, turn in zip(batch, rows, turns, strict=True):
-        turned = np.rot90(array[row], int(turn) % 4)
+    shape = array[0][cuts.of(array.shape[1:], 0)].shape
+    batch = np.empty((len(rows), *shape), np.float32)
+    for index, (target, row, turn) in enumerate(zip(batch, rows, turns, strict=True)):
+        turned = np.rot90(array[row][cuts.of(array.shape[1:], index)], int(turn) % 4)
         target[...] = turned[::-1] if turn >= 4 else turned
     batch *= 1.0 / planes.peak
     return torch.from_numpy(batch).permute(0, 3, 1, 2)

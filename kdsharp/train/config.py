@@ -37,9 +37,13 @@ class LoopConfig:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     epochs: Positive = 10
+    passes: Positive = 1
     batch_size: Positive = 4
+    crop: Annotated[int, Ge(0), Le(1024)] = 0
+    optimizer: Literal["adam", "soap"] = "adam"
     lr: Annotated[float, Gt(0), Le(1)] = 1e-3
     loss: Literal["mse", "l1", "charbonnier"] = "mse"
+    mse_share: Annotated[float, Ge(0), Le(1)] = 0.0
     warmup_steps: Annotated[int, Ge(0)] = 30
     ema: Annotated[float, Ge(0), Le(0.99999)] = 0.99
     clip: Annotated[float, Gt(0)] = 0.01
@@ -73,10 +77,20 @@ class StudentConfig:
     kernels: tuple[Kernel, Kernel, Kernel] = (5, 3, 3)
     grid: Literal[1, 2, 3, 4] = 2
     color: Literal["luma", "rgb"] = "luma"
+    expansion: Annotated[int, Ge(0), Le(4096)] = 0
     teacher_weight: Annotated[float, Ge(0)] = 1.0
     truth_weight: Annotated[float, Ge(0)] = 0.0
+    feature_weight: Annotated[float, Ge(0)] = 0.0
+    ensemble: bool = False
     loop: LoopConfig = field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
         if self.teacher_weight + self.truth_weight <= 0:
             raise ValueError("teacher_weight and truth_weight are both 0: nothing to learn from")
+        if self.feature_weight and self.grid != 2:
+            raise ValueError("feature_weight needs grid 2, the grid of the teacher's features")
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether anything of the loss comes from the teacher."""
+        return self.teacher_weight + self.feature_weight > 0

@@ -1,7 +1,9 @@
 """Cut paired patches from whole photos and their degraded versions.
 
 A photo is degraded as a whole and then both versions are cut at the same place, so that a patch
-looks as it would inside the picture, without borders of its own. The crops follow from the seed
+looks as it would inside the picture, without borders of its own. Places are multiples of the scale,
+as every picture begins on the grid of its degradation: a student that has seen it at one phase only
+is better there. The crops follow from the seed
 and the photo's name alone: any number of workers writes the same bytes.
 
 Flat crops teach nothing. Of at most `tries` random places the first is taken whose detail (mean
@@ -60,7 +62,7 @@ def cut_patches(
             rows = slice(int(starts[index]), int(starts[index + 1]))
             pair = _degraded_pair(photos[index], name, scale, config.size)
             places = _choose_places(
-                pair[1], shares[index], _generator(config, photos[index]), config
+                pair[1], shares[index], _generator(config, photos[index]), config, scale
             )
             for target, picture in ((lr_NHWC, pair[0]), (hr_NHWC, pair[1])):
                 target[rows] = [
@@ -109,16 +111,16 @@ def _degraded_pair(photo: Path, name: str, scale: int, size: int) -> tuple[Pixel
 
 
 def _choose_places(
-    hr_HWC: Pixels, count: int, random: np.random.Generator, config: PatchesConfig
+    hr_HWC: Pixels, count: int, random: np.random.Generator, config: PatchesConfig, scale: int
 ) -> list[tuple[int, int]]:
-    """The upper left corners (y, x) of `count` crops."""
+    """The upper left corners (y, x) of `count` crops, multiples of `scale`."""
     score = _detail_sums(hr_HWC)
-    rows, columns = (side - config.size + 1 for side in hr_HWC.shape[:2])
+    rows, columns = ((side - config.size) // scale + 1 for side in hr_HWC.shape[:2])
     places = []
     for _ in range(count):
         best, place = -math.inf, (0, 0)
         for _ in range(config.tries):
-            y, x = int(random.integers(rows)), int(random.integers(columns))
+            y, x = int(random.integers(rows)) * scale, int(random.integers(columns)) * scale
             detail = _crop_mean(score, y, x, config.size)
             if detail > best:
                 best, place = detail, (y, x)

@@ -6,7 +6,10 @@ lost to rounding.
 """
 
 import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +20,17 @@ from kdsharp.files import atomic_file
 from kdsharp.train.batches import Examples, Planes
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.patches import PatchSet
+from kdsharp.train.teacher import Teacher
 
-__all__ = ["FINE", "planes_of", "student_examples", "teacher_planes"]
+__all__ = ["FINE", "TURNS", "ask_teacher", "planes_of", "student_examples"]
 
 log = logging.getLogger(__name__)
 
 FINE = 255 * 256
 """The 16-bit value that stands for 1.0: 256 steps for each of 8 bit's."""
+
+TURNS = tuple((quarters, mirrored) for mirrored in (False, True) for quarters in range(4))
+"""The eight ways to lay a picture down: quarter turns, and whether it is mirrored first."""
 
 
 def planes_of(rgb_NHWC: npt.NDArray[np.uint8], color: str) -> Planes:
@@ -37,45 +44,88 @@ def planes_of(rgb_NHWC: npt.NDArray[np.uint8], color: str) -> Planes:
 
 
 def student_examples(
-    patches: PatchSet, teacher: torch.nn.Module | None, config: StudentConfig, cache: Path
+    patches: PatchSet, teacher: Teacher | None, config: StudentConfig, cache: Path
 ) -> Examples:
-    """Inputs and weighted targets for the student; `teacher` is needed if its weight is above 0.
+    """Inputs and weighted targets for the student; `teacher` is needed if `config` says so.
 
-    The teacher's answers are kept in the file `cache`, for a run that is interrupted.
+    The teacher's answers are kept in the folder `cache`, for a run that is interrupted.
     """
-    targets = []
-    if config.teacher_weight > 0:
+    targets, features = [], None
+    if config.needs_teacher:
         assert teacher is not None, "a teacher's weight above 0 needs a teacher"
-        answers = teacher_planes(teacher, patches.lr_NHWC, config.color, cache)
-        targets.append((config.teacher_weight, answers))
+        answers, seen = ask_teacher(teacher, patches.lr_NHWC, config, cache)
+        if config.teacher_weight > 0:
+            targets.append((config.teacher_weight, answers))
+        if seen:
+            features = (config.feature_weight, seen)
     if config.truth_weight > 0:
         targets.append((config.truth_weight, planes_of(patches.hr_NHWC, config.color)))
-    return Examples(planes_of(patches.lr_NHWC, config.color), targets)
+    inputs = planes_of(patches.lr_NHWC, config.color)
+    return Examples(inputs, targets, features, align=patches.scale)
 
 
 @torch.no_grad()
-def teacher_planes(
-    teacher: torch.nn.Module, lr_NHWC: npt.NDArray[np.uint8], color: str, cache: Path
-) -> Planes:
-    """The teacher's answers to all patches, 16 bit, from the file `cache` if it is there."""
-    if not cache.exists():
-        shape = (*lr_NHWC.shape[:3], 1 if color == "luma" else 3)
-        with atomic_file(cache) as temporary:
-            answers = np.lib.format.open_memmap(temporary, "w+", np.uint16, shape)
-            _ask(teacher.eval(), lr_NHWC, answers)
-            answers.flush()
-    return Planes(np.load(cache, mmap_mode="r", allow_pickle=False), FINE)
+def ask_teacher(
+    teacher: Teacher, lr_NHWC: npt.NDArray[np.uint8], config: StudentConfig, cache: Path
+) -> tuple[Planes, Planes | None]:
+    """The teacher's answers to all patches, 16 bit, and its features if the student wants them.
+
+    With `config.ensemble` both are means over the eight turns, each turned back: for the answers
+    this is the field's self-ensemble; for the features it makes them turn with the picture, which
+    is what training on turned patches takes for granted. Features have a standard deviation of 1
+    in each channel, and half precision. Both are read from the folder `cache` if they are there.
+    """
+    answers, features = cache / "teacher.npy", cache / "features.npy"
+    wanted = [answers] + [features] * (config.feature_weight > 0)
+    if not all(path.exists() for path in wanted):
+        count, height, width = lr_NHWC.shape[:3]
+        shapes = [(count, height, width, 1 if config.color == "luma" else 3)]
+        shapes += [(count, height // 2, width // 2, teacher.config.width)]
+        with ExitStack() as stack:
+            files = [
+                np.lib.format.open_memmap(stack.enter_context(atomic_file(path)), "w+", kind, shape)
+                for path, kind, shape in zip(wanted, (np.uint16, np.float16), shapes, strict=False)
+            ]
+            _ask(teacher.eval(), lr_NHWC, files, TURNS if config.ensemble else TURNS[:1])
+            for file in files:
+                file.flush()
+    kept = [np.load(path, mmap_mode="r", allow_pickle=False) for path in wanted]
+    return Planes(kept[0], FINE), Planes(kept[1], 1) if config.feature_weight > 0 else None
 
 
 def _ask(
-    teacher: torch.nn.Module, lr_NHWC: npt.NDArray[np.uint8], answers_NHWC: npt.NDArray[np.uint16]
+    teacher: Teacher,
+    lr_NHWC: npt.NDArray[np.uint8],
+    files: Sequence[npt.NDArray[Any]],
+    turns: Sequence[tuple[int, bool]],
 ) -> None:
     device = next(teacher.parameters()).device
-    log.info("asking the teacher about %d patches", len(lr_NHWC))
+    log.info("asking the teacher about %d patches, %d times each", len(lr_NHWC), len(turns))
     for start in range(0, len(lr_NHWC), 16):
         rows = slice(start, start + 16)
         batch = torch.from_numpy(lr_NHWC[rows].astype(np.float32) / 255).permute(0, 3, 1, 2)
-        output = teacher(batch.to(device)).clamp(0, 1).cpu().permute(0, 2, 3, 1).numpy()
-        if answers_NHWC.shape[-1] == 1:
-            output = luma(output)[..., None]
-        answers_NHWC[rows] = np.rint(output * FINE)
+        output, seen = _mean_of_turns(teacher, batch.to(device), turns)
+        pixels = output.clamp(0, 1).cpu().permute(0, 2, 3, 1).numpy()
+        if files[0].shape[-1] == 1:
+            pixels = luma(pixels)[..., None]
+        files[0][rows] = np.rint(pixels * FINE)
+        if len(files) > 1:
+            files[1][rows] = seen.cpu().permute(0, 2, 3, 1).numpy()
+    if len(files) > 1:
+        # Of the first patches: enough to know how far each channel reaches.
+        files[1] /= files[1][:64].astype(np.float32).std((0, 1, 2)) + 1e-6
+
+
+def _mean_of_turns(
+    teacher: Teacher, x_NCHW: torch.Tensor, turns: Sequence[tuple[int, bool]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Output and features for `x_NCHW`, the mean over `turns`, all turned back."""
+    outputs: list[torch.Tensor] = []
+    features: list[torch.Tensor] = []
+    for quarters, mirrored in turns:
+        x = x_NCHW.flip(-1) if mirrored else x_NCHW
+        made_both = teacher.with_features(x.rot90(quarters, (-2, -1)))
+        for kept, made in zip((outputs, features), made_both, strict=True):
+            back = made.rot90(-quarters, (-2, -1))
+            kept.append(back.flip(-1) if mirrored else back)
+    return torch.stack(outputs).mean(0), torch.stack(features).mean(0)

@@ -1,6 +1,6 @@
 """One training loop for teacher and student.
 
-Adam with warm-up and cosine decay, gradient clipping, an exponential moving average of the
+Adam or SOAP with warm-up and cosine decay, gradient clipping, an exponential moving average of the
 weights (which is what is validated and kept), and checkpoints from which an interrupted run goes
 on to the same bytes: everything random is a function of (seed, step).
 """
@@ -23,17 +23,25 @@ from kdsharp.errors import UserError
 from kdsharp.train.batches import Batch, Examples, batches
 from kdsharp.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from kdsharp.train.config import LoopConfig
+from kdsharp.train.soap import Soap
 from kdsharp.train.workers import Workers
 
 __all__ = ["LOSSES", "Epoch", "Fit", "fit", "learning_rate"]
 
 log = logging.getLogger(__name__)
 
-LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+LOSSES: dict[str, Loss] = {
     "mse": F.mse_loss,
     "l1": F.l1_loss,
     # L1 that is smooth at zero (Charbonnier et al., ICIP 1994); 1e-3 is a quarter grey level.
     "charbonnier": lambda a, b: torch.sqrt((a - b) ** 2 + 1e-6).mean(),
+}
+
+OPTIMIZERS: dict[str, Callable[[list[torch.Tensor], float], torch.optim.Optimizer]] = {
+    "adam": lambda weights, lr: torch.optim.Adam(weights, lr=lr, fused=True),
+    "soap": Soap,
 }
 
 
@@ -82,7 +90,7 @@ def fit(
     when the loss is no longer finite.
     """
     with Workers(config) as workers:
-        per_epoch = len(examples) // config.batch_size
+        per_epoch = len(examples) // config.batch_size * config.passes
         steps = per_epoch * config.epochs
         state = _State(model, config, workers, checkpoint, fingerprint)
         data = batches(
@@ -92,11 +100,12 @@ def fit(
             state.at.step,
             steps,
             *workers.share,
+            crop=config.crop,
             ahead=workers.device.type == "cuda",
         )
         with _progress(steps, state.at.step, workers.first) as advance:
             for batch in data:
-                loss = state.step(batch, learning_rate(state.at.step, steps, config))
+                loss = state.step(batch, steps)
                 advance(loss)
                 if state.at.step % per_epoch == 0:
                     on_epoch(state.end_epoch(validate, per_epoch))
@@ -119,10 +128,9 @@ class _State:
         fingerprint: str,
     ) -> None:
         self.config, self.workers, self.path = config, workers, path
-        self.loss = LOSSES[config.loss]
         self.model = model.to(workers.device).to(memory_format=torch.channels_last).train()
         self.weights: list[torch.Tensor] = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(self.weights, lr=config.lr, fused=True)
+        self.optimizer = OPTIMIZERS[config.optimizer](self.weights, config.lr)
         self.at = load_checkpoint(path, fingerprint) or Checkpoint(fingerprint)
         if self.at.step:
             model.load_state_dict(self.at.model)
@@ -134,13 +142,11 @@ class _State:
         self.parallel = workers.wrap(self.model)
         self.saved = self.ticked = time.monotonic()
 
-    def step(self, batch: Batch, lr: float) -> float:
+    def step(self, batch: Batch, steps: int) -> float:
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        device = self.workers.device
-        output = self.parallel(batch.inputs_NCHW.to(device))
-        parts = [weight * self.loss(output, target.to(device)) for weight, target in batch.targets]
-        loss = reduce(torch.add, parts)
+            group["lr"] = learning_rate(self.at.step, steps, self.config)
+        late = self.at.step >= steps * (1 - self.config.mse_share)
+        loss = self._loss(batch, LOSSES["mse" if late else self.config.loss])
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip)
@@ -150,6 +156,18 @@ class _State:
         decay = min(self.config.ema, self.at.step / (self.at.step + 10))
         torch._foreach_lerp_(self.ema, [p.detach() for p in self.weights], 1 - decay)
         return self._account(loss)
+
+    def _loss(self, batch: Batch, measure: Loss) -> torch.Tensor:
+        device = self.workers.device
+        output = self.parallel(batch.inputs_NCHW.to(device))
+        parts = []
+        if batch.features:
+            output, features = output
+            weight, wanted = batch.features
+            parts.append(weight * F.mse_loss(features, _inner(wanted.to(device), features)))
+        for weight, target in batch.targets:
+            parts.append(weight * measure(output, _inner(target.to(device), output)))
+        return reduce(torch.add, parts)
 
     def _account(self, loss: torch.Tensor) -> float:
         value = self.workers.mean(loss.detach())
@@ -206,6 +224,15 @@ class _State:
             torch._foreach_copy_(self.weights, kept)
         self.model.train()
         return score
+
+
+def _inner(target: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+    """The middle of `target` that `output` is about."""
+    rows, columns = (
+        slice((whole - inner) // 2, (whole + inner) // 2)
+        for whole, inner in zip(target.shape[-2:], output.shape[-2:], strict=True)
+    )
+    return target[..., rows, columns]
 
 
 def _on_cpu(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -4,6 +4,7 @@
 conv starts at zero, so an untrained student is the identity.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from torch import nn
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.weights import load_weights
 
-__all__ = ["Student", "load_student"]
+__all__ = ["Student", "inner_pixels", "load_student"]
 
 
 class Student(nn.Module):
@@ -47,7 +48,7 @@ class Student(nn.Module):
         return self.first, self.second, self.last
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
-        """Sharpen; odd sides are continued by their last row or column and cut off again."""
+        """Sharpen; sides are continued to the grid by their last pixels and cut off again."""
         height, width = x_NCHW.shape[-2:]
         grid = self.config.grid
         right, below = -width % grid, -height % grid
@@ -55,6 +56,11 @@ class Student(nn.Module):
         z = F.relu(self.first(F.pixel_unshuffle(padded, grid)))
         z = self.last(F.relu(self.second(z)))
         return (padded + F.pixel_shuffle(z, grid))[..., :height, :width]
+
+    @property
+    def margin(self) -> int:
+        """Full-size pixels on each side that the three kernels take away without padding."""
+        return self.config.grid * sum(kernel // 2 for kernel in self.config.kernels)
 
     @property
     def parameter_count(self) -> int:
@@ -69,8 +75,26 @@ class Student(nn.Module):
     @property
     def receptive_radius(self) -> int:
         """Full-size pixels on each side that an output pixel may depend on."""
-        grid = self.config.grid
-        return grid * sum(kernel // 2 for kernel in self.config.kernels) + grid - 1
+        return self.margin + self.config.grid - 1
+
+
+def inner_pixels(
+    x_NCHW: torch.Tensor, layers: Sequence[tuple[torch.Tensor, torch.Tensor]], grid: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a student with these kernels makes of the pixels whose surroundings are there.
+
+    (N, C, H, W), sides whole multiples of `grid` -> `Student.margin` pixels less on each side, and
+    the second hidden layer (N, channels, h, w).
+    """
+    z = F.pixel_unshuffle(x_NCHW, grid)
+    for kernel, bias in layers[:2]:
+        hidden = z = F.relu(F.conv2d(z, kernel, bias))
+    detail = F.pixel_shuffle(F.conv2d(z, *layers[2]), grid)
+    rows, columns = (
+        slice((whole - inner) // 2, (whole + inner) // 2)
+        for whole, inner in zip(x_NCHW.shape[-2:], detail.shape[-2:], strict=True)
+    )
+    return x_NCHW[..., rows, columns] + detail, hidden
 
 
 def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:

@@ -83,9 +83,18 @@ class Teacher(nn.Module):
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
         """Restore; sides are continued to a multiple of the deepest stride and cut off again."""
+        return self.with_features(x_NCHW)[0]
+
+    def with_features(self, x_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The output and what its last convolution saw: (N, width, H / 2, W / 2), even sides."""
         height, width = x_NCHW.shape[-2:]
         right, below = -width % self.stride, -height % self.stride
         x = F.pad(x_NCHW, (0, right, 0, below), mode="replicate") if right or below else x_NCHW
+        z = self._features(x)
+        output = x + F.pixel_shuffle(self.last(z), 2)
+        return output[..., :height, :width], z[..., : height // 2, : width // 2]
+
+    def _features(self, x: torch.Tensor) -> torch.Tensor:
         detail = F.relu(self.detail(F.pixel_unshuffle(x, 2)))
         stem = self.stem(F.avg_pool2d((x - self.mean) / self.std, self.config.shrink))
         features = [self.pool(stem)]
@@ -97,7 +106,7 @@ class Teacher(nn.Module):
         z = detail + self.to_detail(torch.cat([self.to_stem(z), stem], 1))
         for block in self.body:
             z = block(z)
-        return (x + F.pixel_shuffle(self.last(z), 2))[..., :height, :width]
+        return z  # type: ignore[no-any-return]
 
     @property
     def stride(self) -> int:

@@ -1,6 +1,7 @@
 """The frozen set of crops that candidates are judged on: cut once, kept as it is, checked by hash.
 
-A photo is degraded as a whole and then both versions are cut at the same places, as patches are.
+A photo is degraded as a whole and then both versions are cut at the same places, multiples of the
+scale, as patches are.
 Each photo gives the same number of crops, so that none outweighs the others.
 """
 
@@ -100,7 +101,8 @@ def cut_gate_set(
         image = crop_to_multiple(read_rgb(photo.path), degradation.scale)
         whole = degrade(image, degradation.name, degradation.scale), image
         low, high = (np.asarray(picture) for picture in whole)
-        places = _choose_places(high, each, params.size, _generator(params.seed, photo.sha256))
+        random = _generator(params.seed, photo.sha256)
+        places = _choose_places(high, each, params.size, degradation.scale, random)
         windows = [np.s_[y : y + params.size, x : x + params.size] for y, x in places]
         # Copies: a view would keep the whole photo in memory.
         return np.stack([low[w] for w in windows]), np.stack([high[w] for w in windows]), places
@@ -160,14 +162,14 @@ def _generator(seed: int, sha256: str) -> np.random.Generator:
 
 
 def _choose_places(
-    picture: Pixels, count: int, size: int, random: np.random.Generator
+    picture: Pixels, count: int, size: int, scale: int, random: np.random.Generator
 ) -> list[Place]:
     """The upper left corners (y, x) of `count` crops that overlap little and are rarely flat."""
     step = _steps(picture)
-    room = np.array(picture.shape[:2]) - size + 1
+    room = (np.array(picture.shape[:2]) - size) // scale + 1
     chosen: list[Place] = []
     for _ in range(count):
-        tries = random.integers(room, size=(_TRIES, 2))
+        tries = random.integers(room, size=(_TRIES, 2)) * scale
         cost = _overlaps(tries, np.array(chosen, np.int64).reshape(-1, 2), size)
         # A flat crop shows little and is scored beyond 50 dB, where nobody sees a difference; but
         # a few of them are better than the same place for the fourth time.

@@ -2,8 +2,8 @@
 
 from kdsharp.files import sha256_file
 from kdsharp.train.distill import planes_of, student_examples
-from kdsharp.train.student import Student
 from kdsharp.train.teacher import load_teacher
+from kdsharp.train.trainee import Trainee
 from kdsharp.train.validate import psnr_y
 from kdsharp.train.workers import pick_device
 from pipeline.params import Params
@@ -25,15 +25,16 @@ def main(params: Params) -> None:
         "kdsharp.teacher_sha256": teacher_sha256,
         "kdsharp.teacher_run": find_run("teacher", {"kdsharp.sha256": teacher_sha256}) or "",
     }
-    student = Student(config)
     teacher = load_teacher(TEACHER).to(pick_device(config.loop.device))
+    trainee = Trainee(config, teacher.config.width if config.feature_weight else 0)
     val = (planes_of(p, config.color) for p in (training.val.lr_NHWC, training.val.hr_NHWC))
     low, high = val
     training.run(
-        student,
-        student_examples(training.train, teacher, config, training.folder / "teacher.npy"),
+        trainee,
+        student_examples(training.train, teacher, config, training.folder),
         lambda network: psnr_y(network, low, high, border=training.val.scale),
         {"teacher_sha256": teacher_sha256},
+        trainee.deliver,
     )
 
 

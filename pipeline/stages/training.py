@@ -63,8 +63,12 @@ class Training:
         examples: Examples,
         validate: Callable[[torch.nn.Module], float],
         notes: dict[str, object],
+        deliver: Callable[[dict[str, torch.Tensor]], torch.nn.Module] | None = None,
     ) -> None:
-        """Train, write the weights and the learning curve, and record all of it in MLflow."""
+        """Train, write the weights and the learning curve, and record all of it in MLflow.
+
+        `deliver` makes the network that is kept out of the trained weights, if it is not `model`.
+        """
         self._forget_delivered()
         if os.environ.get("RANK", "0") != "0":
             fit(model, examples, validate, self.loop, self.checkpoint, self.key)
@@ -80,7 +84,12 @@ class Training:
                 self.key,
                 lambda epoch: self._tell(epoch, tracked),
             )
-            self._deliver(model, done, notes, tracked)
+            if deliver:
+                network = deliver(done.weights)
+            else:
+                model.load_state_dict(done.weights)
+                network = model
+            self._deliver(network.cpu().eval(), done, notes, tracked)
 
     def _tracked(self) -> TrackedRun:
         """Open the run in MLflow: the interrupted one if there is one, with all epochs so far."""
@@ -110,11 +119,11 @@ class Training:
         tracked.metrics(values, step=epoch.number)
 
     def _deliver(
-        self, model: torch.nn.Module, done: Fit, notes: dict[str, object], tracked: TrackedRun
+        self, network: torch.nn.Module, done: Fit, notes: dict[str, object], tracked: TrackedRun
     ) -> None:
         best = done.history[done.best_epoch - 1]
         notes = {**notes, "best_epoch": done.best_epoch, "val_psnr_y": best["val_psnr_y"]}
-        save_weights(self.target, self.stage, self.config, done.weights, notes)
+        save_weights(self.target, self.stage, self.config, network.state_dict(), notes)
         CURVES.mkdir(parents=True, exist_ok=True)
         curve = CURVES / f"{self.stage}.csv"
         with atomic_file(curve) as temporary:
@@ -122,9 +131,8 @@ class Training:
         tracked.metrics({"best_val_psnr_y": best["val_psnr_y"], "train_s": done.seconds})
         tracked.file(curve)
         tracked.tags({"kdsharp.sha256": sha256_file(self.target)})
-        model.load_state_dict(done.weights)
-        example = np.zeros((2, getattr(model, "planes", 3), 64, 64), np.float32)
-        tracked.model_torch(model.cpu().eval(), self.stage, example)
+        example = np.zeros((2, getattr(network, "planes", 3), 64, 64), np.float32)
+        tracked.model_torch(network, self.stage, example)
         self._mark_delivered()
         log.info("%s: best epoch %d -> %s", self.stage, done.best_epoch, self.target)
 

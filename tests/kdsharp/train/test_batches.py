@@ -75,3 +75,39 @@ def test_processes_share_a_batch_without_overlap():
 def test_too_few_examples_for_a_batch_are_told():
     with pytest.raises(UserError, match="10 patches make no batch of 16"):
         take(0, 1, size=16)
+
+
+def numbered(side=8, align=2):
+    """Every pixel says where it is; features, half as wide, say where their first pixel is."""
+    y, x = np.mgrid[:side, :side]
+    places = (16 * y + x).astype(np.uint8)[None, ..., None].repeat(2, 0)
+    features = Planes(places[:, ::2, ::2].astype(np.float16), 1)
+    return Examples(Planes(places, 1), [(1.0, Planes(places, 1))], (0.5, features), align)
+
+
+def test_crops_lie_on_the_grid_of_the_degradation_and_reach_every_place():
+    corners = set()
+    for batch in batches(numbered(), 2, 3, 0, 200, crop=4):
+        assert batch.inputs_NCHW.shape == (2, 1, 4, 4)
+        for crop in batch.inputs_NCHW:
+            corner = int(crop.min())
+            corners.add((corner // 16, corner % 16))
+    assert corners == {(y, x) for y in (0, 2, 4) for x in (0, 2, 4)}
+
+
+def test_a_crop_takes_the_same_place_of_targets_and_features():
+    for batch in batches(numbered(), 2, 3, 0, 50, crop=4):
+        ((_, target),) = batch.targets
+        weight, features = batch.features
+        assert torch.equal(batch.inputs_NCHW, target)
+        assert weight == 0.5
+        assert features.shape == (2, 1, 2, 2)
+        # Whichever way it is turned, the pooled minimum of each 2x2 block is the feature there.
+        pooled = -torch.nn.functional.max_pool2d(-batch.inputs_NCHW, 2)
+        assert torch.equal(pooled, features)
+
+
+@pytest.mark.parametrize("crop", [3, 10])
+def test_a_crop_that_does_not_fit_is_refused(crop):
+    with pytest.raises(UserError, match=f"crop {crop} must be a multiple of the scale 2"):
+        next(batches(numbered(), 2, 3, 0, 1, crop=crop))

@@ -38,6 +38,7 @@ def test_every_pair_is_a_place_of_a_degraded_photo(photos, tmp_path):
     for lr, hr in zip(pairs.lr_NHWC, pairs.hr_NHWC, strict=True):
         ((y, x),) = np.argwhere((high == hr).all((2, 3, 4)))
         assert (low_whole[y : y + 32, x : x + 32] == lr).all()
+        assert y % 2 == x % 2 == 0  # the grid of the degradation
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_workers(photos, tmp_path):

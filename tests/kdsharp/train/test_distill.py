@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from kdsharp.color import luma
-from kdsharp.train.distill import FINE, planes_of, student_examples, teacher_planes
+from kdsharp.train.config import TeacherConfig
+from kdsharp.train.distill import FINE, ask_teacher, planes_of, student_examples
 from kdsharp.train.patches import PatchSet
+from kdsharp.train.teacher import Teacher
 from tests.kdsharp.train.networks import TINY
 
 
@@ -18,16 +20,18 @@ def patches():
 
 
 class Inverter(torch.nn.Module):
-    """A teacher whose answers are known: 1 - x, and it counts how often it is asked."""
+    """A teacher whose answers are known: 1 - x, features too, and it counts what it is asked."""
 
     def __init__(self):
         super().__init__()
+        self.config = TeacherConfig(width=8)
         self.weight = torch.nn.Parameter(torch.ones(()))
         self.asked = 0
 
-    def forward(self, x):
+    def with_features(self, x):
         self.asked += len(x)
-        return self.weight - x
+        ramp = torch.linspace(-1, 1, x.shape[-1] // 2).expand(len(x), 8, x.shape[-2] // 2, -1)
+        return self.weight - x, ramp * torch.arange(1, 9).view(1, 8, 1, 1)
 
 
 def values(planes):
@@ -44,31 +48,74 @@ def test_rgb_planes_are_the_patches_themselves(patches):
     assert planes_of(patches.lr_NHWC, "rgb").array_NHWC is patches.lr_NHWC
 
 
+@pytest.mark.parametrize("ensemble", [False, True])
 @pytest.mark.parametrize("color", ["luma", "rgb"])
-def test_the_teacher_answers_each_patch(patches, tmp_path, color):
-    planes = teacher_planes(Inverter(), patches.lr_NHWC, color, tmp_path / "cache.npy")
+def test_the_teacher_answers_each_patch(patches, tmp_path, color, ensemble):
+    config = dataclasses.replace(TINY, color=color, ensemble=ensemble)
+    planes, features = ask_teacher(Inverter(), patches.lr_NHWC, config, tmp_path)
     expected = 1 - patches.lr_NHWC / 255
     if color == "luma":
         expected = luma(expected)[..., None]
     assert np.abs(values(planes) - expected).max() <= 0.51 / FINE
+    assert features is None
+
+
+def test_features_have_one_scale_and_turn_with_the_picture(patches, tmp_path):
+    config = dataclasses.replace(TINY, feature_weight=0.5)
+    _, plain = ask_teacher(Inverter(), patches.lr_NHWC, config, tmp_path / "plain")
+    assert plain.array_NHWC.shape == (20, 4, 4, 8)
+    np.testing.assert_allclose(plain.array_NHWC.astype(float).std((0, 1, 2)), 1, atol=0.01)
+    config = dataclasses.replace(config, ensemble=True)
+    _, turned = ask_teacher(Inverter(), patches.lr_NHWC, config, tmp_path / "ensemble")
+    # The ramp always goes to the right, however the picture lies: on average it goes nowhere.
+    assert np.abs(turned.array_NHWC.astype(float)).max() < 0.1
 
 
 def test_it_is_asked_once(patches, tmp_path):
-    cache = tmp_path / "cache.npy"
     teacher = Inverter()
-    first = teacher_planes(teacher, patches.lr_NHWC, "luma", cache)
-    second = teacher_planes(teacher, patches.lr_NHWC, "luma", cache)
+    first, _ = ask_teacher(teacher, patches.lr_NHWC, TINY, tmp_path)
+    second, _ = ask_teacher(teacher, patches.lr_NHWC, TINY, tmp_path)
     assert teacher.asked == 20
     assert np.array_equal(first.array_NHWC, second.array_NHWC)
 
 
+def test_a_self_ensemble_asks_eight_times(patches, tmp_path):
+    teacher = Inverter()
+    ask_teacher(teacher, patches.lr_NHWC, dataclasses.replace(TINY, ensemble=True), tmp_path)
+    assert teacher.asked == 8 * 20
+
+
+def test_a_self_ensemble_is_the_mean_over_all_eight_turns(patches, tmp_path):
+    torch.manual_seed(0)
+    teacher = Teacher(TeacherConfig(depth=1, width=8, body=1)).eval()
+    torch.nn.init.normal_(teacher.last.weight, std=0.1)
+    config = dataclasses.replace(TINY, color="rgb", ensemble=True)
+    planes, _ = ask_teacher(teacher, patches.lr_NHWC, config, tmp_path)
+    x = torch.from_numpy(patches.lr_NHWC / np.float32(255)).permute(0, 3, 1, 2)
+    answers = []
+    with torch.no_grad():
+        for mirrored in (False, True):
+            for quarters in range(4):
+                turned = torch.rot90(x.flip(3) if mirrored else x, quarters, (2, 3))
+                back = torch.rot90(teacher(turned), -quarters, (2, 3))
+                answers.append(back.flip(3) if mirrored else back)
+    expected = torch.stack(answers).mean(0).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    assert np.abs(expected - teacher_alone(teacher, x)).max() > 0.01
+    assert np.abs(values(planes) - expected).max() <= 1.01 / FINE
+
+
+@torch.no_grad()
+def teacher_alone(teacher, x):
+    return teacher(x).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+
+
 def test_an_interrupted_teacher_leaves_no_answers(patches, tmp_path):
     class Broken(Inverter):
-        def forward(self, x):
+        def with_features(self, x):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        teacher_planes(Broken(), patches.lr_NHWC, "luma", tmp_path / "cache.npy")
+        ask_teacher(Broken(), patches.lr_NHWC, TINY, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -79,9 +126,9 @@ def test_an_interrupted_teacher_leaves_no_answers(patches, tmp_path):
 def test_the_mixture_is_a_parameter(patches, tmp_path, teacher_weight, truth_weight, targets):
     config = dataclasses.replace(TINY, teacher_weight=teacher_weight, truth_weight=truth_weight)
     teacher = Inverter()
-    made = student_examples(patches, teacher, config, tmp_path / "cache.npy")
+    made = student_examples(patches, teacher, config, tmp_path)
     known = {
-        "teacher": values(teacher_planes(teacher, patches.lr_NHWC, "luma", tmp_path / "c.npy")),
+        "teacher": values(ask_teacher(teacher, patches.lr_NHWC, config, tmp_path)[0]),
         "truth": values(planes_of(patches.hr_NHWC, "luma")),
     }
     weights = {"teacher": teacher_weight, "truth": truth_weight}
@@ -92,5 +139,14 @@ def test_the_mixture_is_a_parameter(patches, tmp_path, teacher_weight, truth_wei
 
 def test_without_the_teacher_nobody_asks_it(patches, tmp_path):
     config = dataclasses.replace(TINY, teacher_weight=0.0, truth_weight=1.0)
-    student_examples(patches, None, config, tmp_path / "cache.npy")
-    assert not (tmp_path / "cache.npy").exists()
+    made = student_examples(patches, None, config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert made.align == patches.scale
+
+
+def test_features_come_with_their_weight(patches, tmp_path):
+    config = dataclasses.replace(TINY, teacher_weight=0.0, truth_weight=1.0, feature_weight=0.25)
+    made = student_examples(patches, Inverter(), config, tmp_path)
+    weight, features = made.features
+    assert (weight, features.array_NHWC.shape) == (0.25, (20, 4, 4, 8))
+    assert [w for w, _ in made.targets] == [1.0]

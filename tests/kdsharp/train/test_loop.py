@@ -36,9 +36,13 @@ class Killed(BaseException):
     pass
 
 
+SOAP = dataclasses.replace(LOOP, optimizer="soap", crop=8, passes=2, epochs=1)
+
+
+@pytest.mark.parametrize("loop", [LOOP, SOAP])
 @pytest.mark.parametrize("at", [1, 3, 4, 5, 7])
-def test_a_run_killed_at_any_step_ends_with_the_same_weights(tmp_path, at, monkeypatch):
-    whole = train(tmp_path / "whole.pt")
+def test_a_run_killed_at_any_step_ends_with_the_same_weights(tmp_path, at, loop, monkeypatch):
+    whole = train(tmp_path / "whole.pt", loop)
     path = tmp_path / "killed.pt"
     calls = 0
     original = LOSSES["mse"]
@@ -53,10 +57,10 @@ def test_a_run_killed_at_any_step_ends_with_the_same_weights(tmp_path, at, monke
     with monkeypatch.context() as patched:
         patched.setitem(LOSSES, "mse", killer)
         with pytest.raises(Killed):
-            train(path)
+            train(path, loop)
     resumed_at = load_checkpoint(path, "a").step
     assert resumed_at == at
-    again = train(path)
+    again = train(path, loop)
     assert same(again.weights, whole.weights)
     assert again.history == whole.history
 
@@ -114,6 +118,22 @@ def test_every_loss_is_zero_where_equal_and_grows(loss):
     a = torch.rand(1, 1, 4, 4)
     assert LOSSES[loss](a, a) <= 1.01e-3
     assert LOSSES[loss](a, a + 0.1) > LOSSES[loss](a, a + 0.05)
+
+
+def test_the_last_share_of_the_steps_is_on_mse(tmp_path, monkeypatch):
+    used = []
+    for name in ("l1", "mse"):
+        loss = LOSSES[name]
+        spy = lambda a, b, name=name, loss=loss: used.append(name) or loss(a, b)  # noqa: E731
+        monkeypatch.setitem(LOSSES, name, spy)
+    train(tmp_path / "c.pt", dataclasses.replace(LOOP, loss="l1", mse_share=0.25))
+    assert used == ["l1"] * 6 + ["mse"] * 2
+
+
+def test_an_epoch_may_be_several_passes(tmp_path):
+    done = train(tmp_path / "c.pt", dataclasses.replace(LOOP, epochs=2, passes=3))
+    assert [row["epoch"] for row in done.history] == [1, 2]
+    assert load_checkpoint(tmp_path / "c.pt", "a").step == 2 * 3 * 4
 
 
 def test_targets_are_weighted(tmp_path):

@@ -1,0 +1,96 @@
+"""The student as it is trained: over-parameterised, and with a head for the teacher's features.
+
+A convolution may be trained as the product of two, the first `expansion` channels wide, with a
+short way past both where the shapes allow it (collapsible linear blocks: Bhardwaj et al.,
+"Collapsible Linear Blocks for Super-Efficient Super Resolution", MLSys 2022). The product is folded
+into one kernel at every step, so that pictures only ever pass through the three convolutions of the
+student, and training costs no more.
+
+The head is one 1x1 convolution from the student's second hidden layer to the teacher's features
+(Romero et al., "FitNets", ICLR 2015). It is dropped when the weights are delivered.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from kdsharp.train.config import StudentConfig
+from kdsharp.train.student import Student, inner_pixels
+
+__all__ = ["Trainee"]
+
+Weights = dict[str, torch.Tensor]
+
+
+class Trainee(nn.Module):
+    """Like `Student`; while training with a head it also returns the features that it projects.
+
+    `features` is the number of the teacher's feature channels, 0 for no head.
+    """
+
+    def __init__(self, config: StudentConfig, features: int = 0) -> None:
+        super().__init__()
+        self.student = Student(config)
+        self.blocks = nn.ModuleDict()
+        if config.expansion:
+            for name, conv in self.student.named_children():
+                assert isinstance(conv, nn.Conv2d)
+                self.blocks[name] = _Block(conv, config.expansion)
+                conv.weight.requires_grad_(False)
+        self.head = nn.Conv2d(config.channels, features, 1) if features else None
+
+    def forward(self, x_NCHW: torch.Tensor) -> Any:
+        """(N, C, H, W) in [0, 1] -> the same shape, in evaluation mode.
+
+        In training only the inner pixels, `Student.margin` less on each side: a patch is no whole
+        picture, and what lies around it must not be made up. With a head, its features as well.
+        """
+        if not self.training:
+            return functional_call(self.student, self._folded(), x_NCHW)
+        output, hidden = inner_pixels(x_NCHW, self._layers(), self.student.config.grid)
+        return output if self.head is None else (output, self.head(hidden))
+
+    def _layers(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        state = {**dict(self.student.named_parameters()), **self._folded()}
+        names = ("first", "second", "last")
+        return [(state[f"{name}.weight"], state[f"{name}.bias"]) for name in names]
+
+    def _folded(self) -> Weights:
+        return {f"{name}.weight": block() for name, block in self.blocks.items()}
+
+    @torch.no_grad()
+    def deliver(self, weights: Weights) -> Student:
+        """The plain student that `weights`, a state of this module, stand for."""
+        self.load_state_dict(weights)
+        student = Student(self.student.config)
+        student.load_state_dict({**self.student.state_dict(), **self._folded()})
+        return student
+
+
+class _Block(nn.Module):
+    """A kernel (O, I, h, w) as a product (O, E)(E, I h w), plus the identity where O equals I."""
+
+    past: torch.Tensor
+
+    def __init__(self, conv: nn.Conv2d, expansion: int) -> None:
+        super().__init__()
+        self.shape = conv.weight.shape
+        flat = conv.weight.detach().flatten(1)
+        past = torch.zeros_like(conv.weight)
+        if conv.in_channels == conv.out_channels and flat.any():
+            nn.init.dirac_(past)
+        self.register_buffer("past", past, persistent=False)
+        self.wide = nn.Parameter(torch.randn(expansion, flat.shape[1]) / math.sqrt(flat.shape[1]))
+        self.narrow = nn.Parameter(torch.randn(len(flat), expansion) * math.sqrt(2 / expansion))
+        with torch.no_grad():
+            if not flat.any():
+                self.narrow.zero_()  # the last convolution starts at zero
+            elif not past.any():
+                self.wide.sub_(self.wide.mean(1, keepdim=True))  # see `Student._initialise`
+
+    def forward(self) -> torch.Tensor:
+        """The kernel that this stands for."""
+        return (self.narrow @ self.wide).view(self.shape) + self.past
