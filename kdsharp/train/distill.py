@@ -6,7 +6,7 @@ lost to rounding.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from kdsharp.train.config import StudentConfig
 from kdsharp.train.patches import PatchSet
 from kdsharp.train.teacher import Teacher
 
-__all__ = ["FINE", "TURNS", "ask_teacher", "planes_of", "student_examples"]
+__all__ = ["FINE", "TURNS", "ask_teacher", "mean_of_turns", "planes_of", "student_examples"]
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def _ask(
     for start in range(0, len(lr_NHWC), 16):
         rows = slice(start, start + 16)
         batch = torch.from_numpy(lr_NHWC[rows].astype(np.float32) / 255).permute(0, 3, 1, 2)
-        output, seen = _mean_of_turns(teacher, batch.to(device), turns)
+        output, seen = mean_of_turns(teacher.with_features, batch.to(device), turns)
         pixels = output.clamp(0, 1).cpu().permute(0, 2, 3, 1).numpy()
         if files[0].shape[-1] == 1:
             pixels = luma(pixels)[..., None]
@@ -116,15 +116,17 @@ def _ask(
         files[1] /= files[1][:64].astype(np.float32).std((0, 1, 2)) + 1e-6
 
 
-def _mean_of_turns(
-    teacher: Teacher, x_NCHW: torch.Tensor, turns: Sequence[tuple[int, bool]]
+def mean_of_turns(
+    answer: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+    x_NCHW: torch.Tensor,
+    turns: Sequence[tuple[int, bool]] = TURNS,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Output and features for `x_NCHW`, the mean over `turns`, all turned back."""
+    """Output and features that `answer` gives for `x_NCHW`, the mean over `turns`, turned back."""
     outputs: list[torch.Tensor] = []
     features: list[torch.Tensor] = []
     for quarters, mirrored in turns:
         x = x_NCHW.flip(-1) if mirrored else x_NCHW
-        made_both = teacher.with_features(x.rot90(quarters, (-2, -1)))
+        made_both = answer(x.rot90(quarters, (-2, -1)))
         for kept, made in zip((outputs, features), made_both, strict=True):
             back = made.rot90(-quarters, (-2, -1))
             kept.append(back.flip(-1) if mirrored else back)

@@ -26,7 +26,7 @@ from kdsharp.train.config import LoopConfig
 from kdsharp.train.soap import Soap
 from kdsharp.train.workers import Workers
 
-__all__ = ["LOSSES", "Epoch", "Fit", "fit", "learning_rate"]
+__all__ = ["LOSSES", "OPTIMIZERS", "Epoch", "Fit", "fit", "learning_rate", "matching"]
 
 log = logging.getLogger(__name__)
 
@@ -164,9 +164,9 @@ class _State:
         if batch.features:
             output, features = output
             weight, wanted = batch.features
-            parts.append(weight * F.mse_loss(features, _inner(wanted.to(device), features)))
+            parts.append(weight * F.mse_loss(features, matching(wanted.to(device), features)))
         for weight, target in batch.targets:
-            parts.append(weight * measure(output, _inner(target.to(device), output)))
+            parts.append(weight * measure(output, matching(target.to(device), output)))
         return reduce(torch.add, parts)
 
     def _account(self, loss: torch.Tensor) -> float:
@@ -226,7 +226,7 @@ class _State:
         return score
 
 
-def _inner(target: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+def matching(target: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
     """The middle of `target` that `output` is about."""
     rows, columns = (
         slice((whole - inner) // 2, (whole + inner) // 2)
