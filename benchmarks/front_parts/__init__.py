@@ -1,0 +1,1 @@
+"""What `benchmarks/front.py` is made of, one thing a module."""
