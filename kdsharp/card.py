@@ -5,6 +5,7 @@ Every key is described in docs/model-format.md.
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,13 @@ from typing import Any, Literal
 from kdsharp.errors import UserError
 from kdsharp.files import sha256_file, write_json
 
-__all__ = ["CARD", "FORMAT", "Card", "Tensor", "read_card", "write_card"]
+__all__ = ["CARD", "FORMAT", "Card", "Int8", "Tensor", "read_card", "write_card"]
 
 CARD = "card.json"
 """The name of the card in a model folder."""
 
-FORMAT = 1
-"""The format that this version writes, and the newest it reads."""
+FORMAT = 2
+"""The format that this version writes, and the newest it reads; 1 had no `int8`."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,23 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Int8:
+    """The same model in whole numbers: faster, and `loss_db` (dB of Y-PSNR) less good."""
+
+    file: str
+    sha256: str
+    input: Tensor
+    output: Tensor
+    loss_db: float
+
+
+@dataclass(frozen=True)
 class Card:
     """The descriptor of a model that sharpens in place: output and input have the same size.
 
     `receptive_radius` counts pixels at full size: an output pixel depends on inputs at most that
-    far away. Tiles must start at multiples of `grid` pixels.
+    far away. Tiles must start at multiples of `grid` pixels. `int8` is None where there is no such
+    file.
     """
 
     format: int
@@ -57,12 +70,14 @@ class Card:
     macs_per_pixel: float
     lineage: Mapping[str, Any]
     metrics: Mapping[str, Any]
+    int8: Int8 | None = None
 
 
 def read_card(folder: Path) -> Card:
-    """The checked card of the model in `folder`; its file is there and has the noted SHA-256.
+    """The checked card of the model in `folder`; its files are there and have the noted SHA-256.
 
-    Raises `UserError`, one line with the file and the key, for anything else.
+    A card of an older format comes back as one of `FORMAT`. Raises `UserError`, one line with the
+    file and the key, for anything else.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -71,7 +86,9 @@ def read_card(folder: Path) -> Card:
     if not path.is_file():
         raise UserError(f"{folder}: is no model folder: it has no {CARD}")
     card = _card(_Keys(path, _load(path)))
-    _check_file(folder / card.file, card.sha256)
+    for part in (card, card.int8):
+        if part is not None:
+            _check_file(folder / part.file, part.sha256)
     return card
 
 
@@ -128,6 +145,9 @@ class _Keys:
     def object(self, key: str) -> dict[str, Any]:
         return dict(self.get(key, "an object", lambda v: isinstance(v, dict)))
 
+    def number(self, key: str) -> float:
+        return float(self.get(key, "a finite number", _finite))
+
     def done(self) -> None:
         if self.left:
             raise UserError(f"{self.path}: {self.prefix}{next(iter(self.left))} is an unknown key")
@@ -140,7 +160,7 @@ def _card(keys: _Keys) -> Card:
     color = keys.one_of("color", "luma", "rgb")
     channels = 1 if color == "luma" else 3
     card = Card(
-        format=version,
+        format=FORMAT,
         name=keys.text("name"),
         file=keys.get("file", "a plain file name", _plain_name),
         sha256=keys.get("sha256", "64 hexadecimal digits", _digest),
@@ -148,38 +168,60 @@ def _card(keys: _Keys) -> Card:
         scale=keys.whole("scale", 1),
         color=color,
         matrix=keys.one_of("matrix", "bt601-full" if color == "luma" else None),
-        input=_tensor(_Keys(keys.path, keys.object("input"), "input."), channels),
-        output=_tensor(_Keys(keys.path, keys.object("output"), "output."), channels),
+        input=_tensor(keys, "input", channels),
+        output=_tensor(keys, "output", channels),
         receptive_radius=keys.whole("receptive_radius", 0),
         grid=keys.whole("grid", 1),
         parameters=keys.whole("parameters", 0),
         macs_per_pixel=float(keys.get("macs_per_pixel", "a number from 0", _count)),
         lineage=keys.object("lineage"),
         metrics=keys.object("metrics"),
+        int8=_int8(keys, channels) if version > 1 else None,
     )
     keys.done()
     return card
 
 
-def _tensor(keys: _Keys, channels: int) -> Tensor:
+def _int8(outer: _Keys, channels: int) -> Int8 | None:
+    found = outer.get("int8", "null or an object", lambda v: v is None or isinstance(v, dict))
+    if found is None:
+        return None
+    keys = _Keys(outer.path, found, "int8.")
+    int8 = Int8(
+        file=keys.get("file", "a plain file name", _plain_name),
+        sha256=keys.get("sha256", "64 hexadecimal digits", _digest),
+        input=_tensor(keys, "input", channels, "uint8", 255),
+        output=_tensor(keys, "output", channels, "uint8", 255),
+        loss_db=keys.number("loss_db"),
+    )
+    keys.done()
+    return int8
+
+
+def _tensor(outer: _Keys, key: str, channels: int, dtype: str = "float32", most: int = 1) -> Tensor:
+    keys = _Keys(outer.path, outer.object(key), f"{outer.prefix}{key}.")
     tensor = Tensor(
         name=keys.text("name"),
         channels=int(keys.one_of("channels", channels)),
         layout=keys.one_of("layout", "NCHW"),
-        dtype=keys.one_of("dtype", "float32"),
-        range=_range(keys),
+        dtype=keys.one_of("dtype", dtype),
+        range=_range(keys, most),
     )
     keys.done()
     return tensor
 
 
-def _range(keys: _Keys) -> tuple[float, float]:
-    low, high = keys.one_of("range", [0, 1])
+def _range(keys: _Keys, most: int) -> tuple[float, float]:
+    low, high = keys.one_of("range", [0, most])
     return float(low), float(high)
 
 
 def _int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _finite(value: Any) -> bool:
+    return _int(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _count(value: Any) -> bool:

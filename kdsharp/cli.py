@@ -28,12 +28,23 @@ _INTERRUPTED = 130
 
 Model = Annotated[
     Path | None,
-    typer.Option(help="Model folder; else $KDSHARP_MODEL, else the model that ships."),
+    typer.Option(
+        metavar="NAME|PATH",
+        help="A model that ships, see kdsharp models, or a model folder; else $KDSHARP_MODEL, else "
+        "small-x2.",
+    ),
 ]
 Strength = Annotated[float, typer.Option(help="0 (unchanged) to 1 (all that the model adds).")]
 EngineName = Annotated[str, typer.Option("--engine", help="auto, openvino or onnxruntime.")]
 Threads = Annotated[
     int | None, typer.Option(help="Threads of the engine; it chooses if not given.")
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="fp32, or int8 if the model has it: much faster in OpenVINO on CPUs with VNNI "
+        "(AVX-VNNI, AVX512-VNNI), and hardly less good; elsewhere it may not pay."
+    ),
 ]
 
 
@@ -80,6 +91,7 @@ def sharpen(
     model: Model = None,
     strength: Strength = 1.0,
     engine: EngineName = "auto",
+    precision: Precision = "fp32",
     threads: Threads = None,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave outputs that are there.")
@@ -105,7 +117,9 @@ def sharpen(
     skipped = len(planned) - len(jobs)
     failed = 0
     if jobs:
-        sharpener = Sharpener(model, engine=engine, strength=strength, threads=threads)
+        sharpener = Sharpener(
+            model, engine=engine, strength=strength, threads=threads, precision=precision
+        )
         failed = _sharpen_all(sharpener, jobs, quality, alone=len(planned) == 1)
     done = _summary(len(jobs) - failed, skipped, out, time.monotonic() - start)
     if failed:
@@ -139,6 +153,20 @@ def _summary(written: int, skipped: int, out: str, seconds: float) -> str:
     return f"wrote {photos} to {out} in {seconds:.1f} s{there}"
 
 
+@app.command(short_help="List the models that ship.")
+def models() -> None:
+    """List the models that ship: what they undo, cost and gain.
+
+    A name goes to --model. The gain is that of each model's own page, in weights/NAME/README.md of
+    the package.
+
+    Example: kdsharp sharpen photo.jpg -o sharp.jpg --model nano-x2
+    """
+    from kdsharp.model import model_table
+
+    typer.echo("\n".join(model_table()))
+
+
 @app.command(short_help="Put two pictures, or a photo and its sharpened version, side by side.")
 def compare(
     before: Annotated[Path, typer.Argument(metavar="BEFORE", help="A photo.")],
@@ -154,6 +182,7 @@ def compare(
     model: Model = None,
     strength: Strength = 1.0,
     engine: EngineName = "auto",
+    precision: Precision = "fp32",
     threads: Threads = None,
 ) -> None:
     """Both pictures whole, split in the middle, and a detail enlarged, in one picture.
@@ -172,7 +201,9 @@ def compare(
     if after:
         second = read_rgb(after)
     else:
-        sharpener = Sharpener(model, engine=engine, strength=strength, threads=threads)
+        sharpener = Sharpener(
+            model, engine=engine, strength=strength, threads=threads, precision=precision
+        )
         second = sharpener.image(first)
     save_photo(Photo(comparison(first, second, names, box)), out)
     typer.echo(f"Wrote {out}")

@@ -10,13 +10,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kdsharp.card import Card, read_card
+from kdsharp.card import Card, Tensor, read_card
 from kdsharp.errors import UserError
 
-__all__ = ["ENGINES", "Engine", "Planes", "Tile", "load_engine", "run_tiled", "tiles"]
+__all__ = [
+    "ENGINES",
+    "PRECISIONS",
+    "Engine",
+    "Pixels",
+    "Planes",
+    "Tile",
+    "load_engine",
+    "run_tiled",
+    "tiles",
+]
 
 Planes = npt.NDArray[np.float32]
 """(N, C, H, W), values 0..1; C is 1 (luma) or 3 (RGB)."""
+
+Pixels = npt.NDArray[np.uint8]
+"""The same in 8 bit, values 0..255."""
+
+PRECISIONS = ("fp32", "int8")
+"""What a model may compute in; int8 where it has a file for it."""
 
 Window = tuple[slice, slice]
 
@@ -28,22 +44,41 @@ _INSTALL = {
 
 @dataclass(frozen=True)
 class Engine:
-    """A loaded model; `run` may be called from several threads at once."""
+    """A loaded model; `run` and `run8` may be called from several threads at once.
+
+    `infer` is the file itself: `Planes` to `Planes`, with int8 `Pixels` to `Pixels`.
+    """
 
     name: str
     card: Card
-    infer: Callable[[Planes], Planes]
+    infer: Callable[[Any], Any]
+    precision: str = "fp32"
 
     def run(self, planes_NCHW: Planes) -> Planes:
         """The sharpened planes, same shape, not clipped to 0..1.
 
-        N, H and W are any size from 1; C is the card's. Raises `ValueError` for other shapes.
+        N, H and W are any size from 1; C is the card's. With int8 the model sees the planes rounded
+        to 8 bit, and what it changes there is added to `planes_NCHW`: so a picture of 16 bit keeps
+        its depth. Raises `ValueError` for other shapes.
         """
+        self._require_planes(planes_NCHW.shape)
+        if self.precision == "int8":
+            levels_NCHW = _rounded(planes_NCHW)
+            change_NCHW = np.subtract(self.infer(levels_NCHW), levels_NCHW, dtype=np.float32)
+            return np.asarray(planes_NCHW + change_NCHW / np.float32(255), np.float32)
+        return np.asarray(self.infer(np.ascontiguousarray(planes_NCHW, np.float32)))
+
+    def run8(self, planes_NCHW: Pixels) -> Pixels:
+        """The same in 8 bit, rounded and clipped; with int8 nothing is converted on the way."""
+        self._require_planes(planes_NCHW.shape)
+        if self.precision == "int8":
+            return np.asarray(self.infer(np.ascontiguousarray(planes_NCHW, np.uint8)))
+        return _rounded(self.run(planes_NCHW.astype(np.float32) / np.float32(255)))
+
+    def _require_planes(self, shape: tuple[int, ...]) -> None:
         channels = self.card.input.channels
-        shape = planes_NCHW.shape
         if len(shape) != 4 or shape[1] != channels or 0 in shape:
             raise ValueError(f"need planes (N, {channels}, H, W), not {shape}")
-        return self.infer(np.ascontiguousarray(planes_NCHW, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -55,32 +90,43 @@ class Tile:
     write: Window
 
 
-def load_engine(folder: Path, engine: str = "auto", threads: int | None = None) -> Engine:
+def load_engine(
+    folder: Path, engine: str = "auto", threads: int | None = None, precision: str = "fp32"
+) -> Engine:
     """The model in `folder` on `engine`: `openvino`, `onnxruntime` or `auto`.
 
     `auto` takes OpenVINO where it is installed. `threads` None leaves the number to the engine.
-    Raises `UserError` for an unknown or missing engine and for a folder or file that is no model.
+    `precision` is one of `PRECISIONS`. Raises `UserError` for an unknown or missing engine, for an
+    unknown precision or one that the model lacks, and for a folder or file that is no model.
     """
+    if precision not in PRECISIONS:
+        raise UserError(f"precision {precision!r} is unknown: choose {' or '.join(PRECISIONS)}")
     if engine not in ("auto", *ENGINES):
         raise UserError(f"engine {engine!r} is unknown: choose auto, {' or '.join(ENGINES)}")
     if threads is not None and threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}")
     card = read_card(folder)
+    part = card.int8 if precision == "int8" else card
+    if part is None:
+        raise UserError(
+            f"{folder}: has no int8 model: choose precision fp32, or export it with export.int8"
+        )
     if engine == "auto":
         engine = "openvino" if importlib.util.find_spec("openvino") else "onnxruntime"
-    path = Path(folder) / card.file
-    load = ENGINES[engine]
+    path = Path(folder) / part.file
     try:
-        loaded = Engine(engine, card, load(path, card, threads))
+        infer = ENGINES[engine](path, part.input, part.output, threads)
         # 3x5: odd on both sides, so that the padding inside the graph is tried as well.
-        probe = loaded.run(np.zeros((1, card.input.channels, 3, 5), np.float32))
+        probe = np.asarray(infer(np.zeros((1, part.input.channels, 3, 5), part.input.dtype)))
     except ImportError as error:
         raise UserError(f"engine {engine} is not installed: {_INSTALL[engine]}") from error
     except Exception as error:  # each engine has its own family of errors
         raise UserError(f"{path}: cannot be run by {engine}: {_first_line(error)}") from error
-    if probe.shape != (1, card.output.channels, 3, 5):
+    if probe.shape != (1, part.output.channels, 3, 5):
         raise UserError(f"{path}: is no model that keeps the size: 3x5 became {probe.shape}")
-    return loaded
+    if probe.dtype != part.output.dtype:
+        raise UserError(f"{path}: answers with {probe.dtype}, not with {part.output.dtype}")
+    return Engine(engine, card, infer, precision)
 
 
 def tiles(height: int, width: int, card: Card, size: int = 1024) -> Iterator[Tile]:
@@ -118,12 +164,19 @@ def _span(start: int, step: int, halo: int, side: int) -> tuple[slice, slice, sl
     return slice(first, last), slice(start - first, stop - first), slice(start, stop)
 
 
+def _rounded(planes_NCHW: Planes) -> Pixels:
+    return np.asarray(np.rint(np.clip(planes_NCHW, 0, 1) * 255), np.uint8)
+
+
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]
 
 
-def _onnxruntime(path: Path, card: Card, threads: int | None) -> Callable[[Planes], Planes]:
+Infer = Callable[[Any], Any]
+
+
+def _onnxruntime(path: Path, source: Tensor, target: Tensor, threads: int | None) -> Infer:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -132,14 +185,13 @@ def _onnxruntime(path: Path, card: Card, threads: int | None) -> Callable[[Plane
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
-    def infer(planes_NCHW: Planes) -> Planes:
-        (out_NCHW,) = session.run([card.output.name], {card.input.name: planes_NCHW})
-        return np.asarray(out_NCHW)
+    def infer(planes_NCHW: Any) -> Any:
+        return session.run([target.name], {source.name: planes_NCHW})[0]
 
     return infer
 
 
-def _openvino(path: Path, card: Card, threads: int | None) -> Callable[[Planes], Planes]:
+def _openvino(path: Path, source: Tensor, target: Tensor, threads: int | None) -> Infer:
     openvino = _import_openvino()
     # On CPUs with bfloat16 units OpenVINO would round to it: 8 bits of mantissa are not enough.
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
@@ -150,10 +202,9 @@ def _openvino(path: Path, card: Card, threads: int | None) -> Callable[[Planes],
     model = reader.convert(reader.load(str(path)))
     compiled = openvino.Core().compile_model(model, "CPU", options)
 
-    def infer(planes_NCHW: Planes) -> Planes:
+    def infer(planes_NCHW: Any) -> Any:
         # A request is not thread-safe, and making one takes microseconds.
-        result = compiled.create_infer_request().infer({card.input.name: planes_NCHW})
-        return np.asarray(result[card.output.name])
+        return compiled.create_infer_request().infer({source.name: planes_NCHW})[target.name]
 
     return infer
 
@@ -174,8 +225,8 @@ def _import_openvino() -> Any:
     return openvino
 
 
-ENGINES: Mapping[str, Callable[[Path, Card, int | None], Callable[[Planes], Planes]]] = {
+ENGINES: Mapping[str, Callable[[Path, Tensor, Tensor, int | None], Infer]] = {
     "openvino": _openvino,
     "onnxruntime": _onnxruntime,
 }
-"""Every engine by its name: (model file, card, threads) -> a thread-safe function of planes."""
+"""Every engine by its name: (file, input, output, threads) -> a thread-safe function of planes."""

@@ -1,29 +1,100 @@
-"""Which model: the one named, else the environment's, else the one that ships."""
+"""Which model: the one named, else the environment's, else the one that ships by default."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from kdsharp.card import CARD
+from kdsharp.card import CARD, Card, read_card
 from kdsharp.errors import UserError
 
-__all__ = ["VARIABLE", "find_model"]
+__all__ = ["DEFAULT", "VARIABLE", "find_model", "model_table", "shipped_models"]
 
 VARIABLE = "KDSHARP_MODEL"
-"""The environment variable that names a model folder."""
+"""The environment variable that names a model folder, or one that ships."""
+
+DEFAULT = "small-x2"
+"""The model that is used when none is named."""
 
 _SHIPPED = Path(__file__).parent / "weights"
+_SCALE = "-x2"  # what a name without a scale means: `small`
+_UNKNOWN = "-"
 
 
-def find_model(path: Path | None) -> Path:
-    """The model folder to use: `path`, else `$KDSHARP_MODEL`, else the one that ships.
+def find_model(model: Path | None) -> Path:
+    """The model folder to use: `model`, else `$KDSHARP_MODEL`, else `DEFAULT`.
 
-    Whether it holds a sound model is up to `kdsharp.card.read_card`. Raises `UserError` when
-    nothing is named and no model ships.
+    A name is that of a folder, or else of a model that ships, such as `large-x3`, or `nano` for
+    `nano-x2`. Whether it holds a sound model is up to `kdsharp.card.read_card`. Raises `UserError`
+    for a name that is neither, and when nothing is named and no model ships.
     """
-    if path is not None:
-        return Path(path)
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
-    if (_SHIPPED / CARD).is_file():
-        return _SHIPPED
-    raise UserError(f"no model: name a model folder with --model PATH or ${VARIABLE}")
+    wanted = str(model or os.environ.get(VARIABLE) or "")
+    if not wanted:
+        if (_SHIPPED / DEFAULT / CARD).is_file():
+            return _SHIPPED / DEFAULT
+        raise UserError(f"no model: name a model folder with --model PATH or ${VARIABLE}")
+    if Path(wanted).is_dir():
+        return Path(wanted)
+    names = shipped_models()
+    for name in (wanted, wanted + _SCALE):
+        if name in names:
+            return _SHIPPED / name
+    known = ", ".join(names) or "none in this build"
+    raise UserError(f"{wanted}: no such model folder, and no model that ships ({known})")
+
+
+def shipped_models() -> Sequence[str]:
+    """The names of the models that ship, sorted."""
+    return sorted(path.parent.name for path in _SHIPPED.glob(f"*/{CARD}"))
+
+
+def model_table() -> list[str]:
+    """A line of headings, and one for each model that ships: its scale, cost, size and gain.
+
+    The gain is in dB of Y-PSNR over the degraded photos that its training was validated on; "-" is
+    what a card does not say. Raises `UserError` for a card that is none.
+    """
+    cards = [(name, read_card(_SHIPPED / name)) for name in shipped_models()]
+    cards.sort(key=lambda named: (named[1].scale, named[1].macs_per_pixel))
+    rows = [_row(name, card) for name, card in cards]
+    return [_HEADINGS, *rows] if rows else ["no model ships in this build"]
+
+
+_HEADINGS = (
+    "name        scale  parameters  MAC/pixel  GMAC at 720p  KB fp32  KB int8  gain fp32  gain int8"
+)
+
+
+def _row(name: str, card: Card) -> str:
+    gain = _gain(card.metrics)
+    loss = card.int8.loss_db if card.int8 else None
+    int8_gain = gain - loss if gain is not None and loss is not None else None
+    cells = [
+        f"{name:10}",
+        f"{card.scale:6}",
+        f"{card.parameters:11,}",
+        f"{card.macs_per_pixel:10.0f}",
+        f"{card.macs_per_pixel * 1280 * 720 / 1e9:13.2f}",
+        f"{_kilobytes(name, card.file):>8}",
+        f"{_kilobytes(name, card.int8.file if card.int8 else None):>8}",
+        f"{_decibels(gain):>10}",
+        f"{_decibels(int8_gain):>10}",
+    ]
+    return " ".join(cells) + (" (default)" if name == DEFAULT else "")
+
+
+def _kilobytes(name: str, file: str | None) -> str:
+    return f"{(_SHIPPED / name / file).stat().st_size / 1000:.0f}" if file else _UNKNOWN
+
+
+def _decibels(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:+.2f} dB"
+
+
+def _gain(metrics: Mapping[str, Any]) -> float | None:
+    """Of the fp32 file over doing nothing, if the card says so: its keys are up to the trainer."""
+    try:
+        val = metrics["val"]
+        return float(val["student_onnx"]["psnr_y"]) - float(val["input"]["psnr_y"])
+    except (KeyError, TypeError, ValueError):
+        return None

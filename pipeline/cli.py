@@ -93,25 +93,45 @@ def down() -> None:
 
 @app.command()
 def preset(
-    name: Annotated[str | None, typer.Argument(help="A file of presets/, without .yaml.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Files of presets/, without .yaml.")
+    ] = None,
     show: Annotated[bool, typer.Option("--list", help="List the presets and stop.")] = False,
 ) -> None:
     """Set params.yaml to a known configuration.
 
-    Lays presets/NAME.yaml over it; comments and all other values stay.
+    Lays presets/NAME.yaml over it, several in their order; comments and all other values stay.
 
-    Example: python -m pipeline preset original
+    Example: python -m pipeline preset release nano-x2
     """
     from pipeline.presets import apply_preset, list_presets
 
     if show:
         for known, about in list_presets().items():
             typer.echo(f"{known:10} {about}")
-    elif name is None:
+    elif not names:
         raise UserError("which preset? python -m pipeline preset --list shows them")
     else:
-        changes = apply_preset(name)
-        typer.echo("\n".join(changes) or f"params.yaml is already as {name} says")
+        changes = apply_preset(*names)
+        typer.echo("\n".join(changes) or f"params.yaml is already as {' and '.join(names)} says")
+
+
+@app.command()
+def ship(
+    to: Annotated[Path, typer.Option(help="The folder of the models that ship.")] = Path(
+        "kdsharp/weights"
+    ),
+) -> None:
+    """Put the exported student among the models that ship with the package.
+
+    Copies models/export to kdsharp/weights/NAME, such as small-x2. Refuses a student that is no
+    member of the family, an export that is older than the student, and files above 300 KB.
+
+    Example: python -m pipeline ship
+    """
+    from pipeline.ship import ship as ship_model
+
+    ship_model(to, typer.echo)
 
 
 @app.command()

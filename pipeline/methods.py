@@ -1,4 +1,4 @@
-"""What is compared: doing nothing, an unsharp mask, the teacher, the student, the exported one."""
+"""What is compared: doing nothing, an unsharp mask, the teacher, the student and its exports."""
 
 import hashlib
 from functools import partial
@@ -23,18 +23,25 @@ _BYTES_KEPT = 50_000_000
 def load_methods(params: Params, teacher: Teacher, student: Student) -> dict[str, Method]:
     """Every method by its name in the results, in the order of the tables.
 
-    The exported student is read from models/export; `UserError` when that is no model.
+    The exported student is read from models/export, with int8 if it is there; `UserError` when
+    that is no model.
     """
     device = pick_device(params.teacher.loop.device)
-    return {
+    # On the engine that is always installed: what is scored must not depend on another.
+    exported = Sharpener(EXPORT, engine="onnxruntime")
+    methods: dict[str, Method] = {
         "input": lambda low: low,
         "unsharp": partial(_unsharp, params=params.evaluate),
         # A hundred times the work of all others, and the photos that are shown need it again.
         "teacher": _remembered(Sharpener(engine=torch_engine(teacher, device)).array),
         # On the CPU whatever there is: it shows what the exported one may lose, and nothing else.
         "student": Sharpener(engine=torch_engine(student)).array,
-        "student_onnx": Sharpener(EXPORT, engine="onnxruntime").array,
+        "student_onnx": exported.array,
     }
+    if exported.card.int8:
+        int8 = Sharpener(EXPORT, engine="onnxruntime", precision="int8")
+        methods["student_int8"] = int8.array
+    return methods
 
 
 def _unsharp(low: Pixels, params: EvaluateParams) -> Pixels:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -32,6 +32,8 @@ class FolderParams(_Section):
     val: Share
     test: Share
     at_least: Annotated[int, Ge(3)]
+    jpeg_shrink: Annotated[int, Ge(1), Le(8)]
+    licence: Annotated[str, MinLen(1)]
 
 
 class Div2kParams(_Section):
@@ -66,6 +68,9 @@ class ExportParams(_Section):
 
     name: str
     tolerance: Annotated[float, Gt(0), Le(0.01)]
+    int8: bool
+    calibration: Count
+    int8_loss_db: Annotated[float, Ge(0)]
 
 
 class EvaluateParams(_Section):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from kdsharp.errors import UserError
@@ -21,28 +22,32 @@ def list_presets() -> dict[str, str]:
     return {path.stem: _about(path) for path in sorted(PRESETS.glob("*.yaml"))}
 
 
-def apply_preset(name: str) -> list[str]:
-    """Lay presets/`name`.yaml over params.yaml; return one line for each value that changes.
+def apply_preset(*names: str) -> list[str]:
+    """Lay presets/NAME.yaml of all `names` over params.yaml, later ones over earlier ones.
 
-    Comments, order and all other values stay. Raises `UserError` for an unknown preset or one
-    that would make params.yaml invalid; params.yaml is then as before.
+    Returns one line for each value that changes. Comments, order and all other values stay. Raises
+    `UserError` for an unknown preset or those that would make params.yaml invalid; params.yaml is
+    then as before.
     """
     from pipeline.params import load_params  # imports torch
 
-    if name not in list_presets():
-        known = ", ".join(list_presets()) or "none here: run from the root of the checkout"
-        raise UserError(f"there is no preset {name!r} (known: {known})")
-    source = PRESETS / f"{name}.yaml"
-    yaml = _round_trip()
+    yaml, known = _round_trip(), list_presets()
+    wanted: dict[str, Any] = {}
+    for name in names:
+        if name not in known:
+            there = ", ".join(known) or "none here: run from the root of the checkout"
+            raise UserError(f"there is no preset {name!r} (known: {there})")
+        list(_merge(wanted, _load(yaml, PRESETS / f"{name}.yaml"), ""))
     params = _load(yaml, PARAMS)
-    changes = list(_merge(params, _load(yaml, source), ""))
+    changes = list(_merge(params, wanted, ""))
     with atomic_file(PARAMS) as temporary:
         with temporary.open("w", encoding="utf-8", newline="\n") as opened:
             yaml.dump(params, opened)
         try:
             load_params(temporary)
         except UserError as error:
-            shown = str(error).replace(str(temporary), f"{PARAMS} with {source}")
+            files = " and ".join(str(PRESETS / f"{name}.yaml") for name in names)
+            shown = str(error).replace(str(temporary), f"{PARAMS} with {files}")
             raise UserError(shown) from None
     return changes
 
@@ -78,7 +83,10 @@ def _merge(into: Any, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
         if isinstance(value, Mapping) and isinstance(old, Mapping):
             yield from _merge(old, value, f"{prefix}{key}.")
         elif old != value or key not in into:
-            into[key] = value
+            if key in into or not isinstance(into, CommentedMap):
+                into[key] = value
+            else:  # not behind the last key: the empty line before the next section belongs to it
+                into.insert(max(len(into) - 1, 0), key, value)
             yield f"{prefix}{key}: {_shown(old)} -> {_shown(value)}"
 
 

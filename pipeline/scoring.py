@@ -1,5 +1,6 @@
 """Score methods on whole photos: how close each brings the degraded photo to the original."""
 
+import csv
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ __all__ = [
     "averages",
     "list_photos",
     "load_pair",
+    "read_manifest",
     "score",
 ]
 
@@ -63,17 +65,22 @@ class Photo:
 
 def list_photos(manifest: Path = MANIFEST) -> list[Photo]:
     """The photos of `SPLITS`, sorted by name; `UserError` when a split has none."""
-    try:
-        table = pd.read_csv(manifest, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise UserError(f"{manifest} is missing: dvc repro acquire writes it") from None
-    photos = []
+    rows, photos = read_manifest(manifest), []
     for split in SPLITS:
-        names = sorted(table.loc[table["split"] == split, "name"])
+        names = sorted(row["name"] for row in rows if row["split"] == split)
         if not names:
             raise UserError(f"{manifest} lists no {split} photos: nothing to evaluate on")
         photos += [Photo(split, name) for name in names]
     return photos
+
+
+def read_manifest(manifest: Path = MANIFEST) -> list[dict[str, str]]:
+    """The rows of the manifest; `UserError` when there is none."""
+    try:
+        with manifest.open(encoding="utf-8", newline="") as opened:
+            return list(csv.DictReader(opened))
+    except FileNotFoundError:
+        raise UserError(f"{manifest} is missing: dvc repro acquire writes it") from None
 
 
 def load_pair(photo: Photo, degradation: DegradationParams) -> tuple[Pixels, Pixels]:

@@ -35,6 +35,12 @@ def rgb_model(tmp_path_factory) -> Path:
     return make_model(tmp_path_factory.mktemp("rgb") / "model", color="rgb")
 
 
+@pytest.fixture(scope="session")
+def int8_model(tmp_path_factory) -> Path:
+    """Luma, in both precisions."""
+    return make_model(tmp_path_factory.mktemp("int8") / "model", int8=True)
+
+
 @pytest.fixture
 def picture() -> np.ndarray:
     """(37, 53, 3), odd on both sides: waves, so that there is something to sharpen."""

@@ -1,25 +1,40 @@
 """A tiny random student as ONNX with its card, for tests that need some model."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from kdsharp.card import FORMAT, Card, Tensor, write_card
+from kdsharp.card import FORMAT, Card, Int8, Tensor, write_card
 from kdsharp.files import sha256_file
 
 
-def make_model(folder: Path, *, color: str = "luma", seed: int = 1, gain: float = 0.1) -> Path:
+def make_model(
+    folder: Path, *, color: str = "luma", seed: int = 1, gain: float = 0.1, int8: bool = False
+) -> Path:
     """A model folder: pad to even -> unshuffle -> 5x5, 3x3, 3x3 convs -> shuffle -> add -> crop.
 
-    `gain` 0 makes the identity.
+    `gain` 0 makes the identity. `int8` adds the same with 8 bit at both ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
     channels = 1 if color == "luma" else 3
-    (folder / "student.onnx").write_bytes(_graph(channels, seed, gain).SerializeToString())
-    write_card(folder, make_card(folder / "student.onnx", color))
+    graph = _graph(channels, seed, gain)
+    (folder / "student.onnx").write_bytes(graph.SerializeToString())
+    card = make_card(folder / "student.onnx", color)
+    if int8:
+        (folder / "student_int8.onnx").write_bytes(_in_8_bit(graph).SerializeToString())
+        card = dataclasses.replace(card, int8=make_int8(folder / "student_int8.onnx", channels))
+    write_card(folder, card)
     return folder
+
+
+def make_int8(file: Path, channels: int = 1) -> Int8:
+    input8, output8 = (
+        Tensor(name, channels, dtype="uint8", range=(0.0, 255.0)) for name in ("input", "output")
+    )
+    return Int8(file.name, sha256_file(file), input8, output8, 0.01)
 
 
 def make_card(file: Path, color: str = "luma") -> Card:
@@ -85,6 +100,30 @@ def _graph(channels: int, seed: int, gain: float) -> onnx.ModelProto:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
     return model
+
+
+def _in_8_bit(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` that reads and writes 0..255."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    graph = made.graph
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                if name in ("input", "output"):
+                    names[index] = f"{name}_float"
+    scale = numpy_helper.from_array(np.float32(1 / 255), "scale")
+    zero = numpy_helper.from_array(np.uint8(0), "zero")
+    first = helper.make_node("DequantizeLinear", ["input", "scale", "zero"], ["input_float"])
+    last = helper.make_node("QuantizeLinear", ["output_float", "scale", "zero"], ["output"])
+    nodes = [first, *graph.node, last]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend([scale, zero])
+    for port in (*graph.input, *graph.output):
+        port.type.tensor_type.elem_type = TensorProto.UINT8
+    onnx.checker.check_model(made)
+    return made
 
 
 def _typed(value: np.ndarray) -> np.ndarray:

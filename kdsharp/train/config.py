@@ -25,6 +25,7 @@ class PatchesConfig:
     size: Annotated[int, Ge(16), Le(1024)] = 128
     train: Positive = 800
     val: Positive = 48
+    unlabelled: Annotated[int, Ge(0)] = 0
     min_detail: Annotated[float, Ge(0), Le(255)] = 3.0
     tries: Annotated[int, Ge(1), Le(100)] = 4
     workers: Annotated[int, Ge(0), Le(256)] = 0
@@ -61,10 +62,10 @@ class TeacherConfig:
     pretrained: bool = False
     weights: str | None = None
     weights_sha256: str = "f37072fd"
-    depth: Literal[1, 2, 3, 4] = 3
+    depth: Literal[1, 2, 3, 4] = 2
     shrink: Literal[1, 2] = 2
-    width: Annotated[int, Ge(8), Le(512)] = 48
-    body: Annotated[int, Ge(0), Le(64)] = 3
+    width: Annotated[int, Ge(8), Le(512)] = 32
+    body: Annotated[int, Ge(0), Le(64)] = 8
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
@@ -74,7 +75,7 @@ class StudentConfig:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     channels: Annotated[int, Ge(4), Le(512)] = 32
-    kernels: tuple[Kernel, Kernel, Kernel] = (5, 3, 3)
+    kernels: tuple[Kernel, Kernel, Kernel] = (3, 3, 3)
     grid: Literal[1, 2, 3, 4] = 2
     color: Literal["luma", "rgb"] = "luma"
     expansion: Annotated[int, Ge(0), Le(4096)] = 0

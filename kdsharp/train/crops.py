@@ -42,18 +42,21 @@ def cut_patches(
     config: PatchesConfig,
     degradation: tuple[str, int],
     done: Callable[[int], None] = lambda _: None,
+    *,
+    labelled: bool = True,
 ) -> None:
     """Write `count` pairs cut from `photos` to `folder` as `{split}_lr.npy` and `{split}_hr.npy`.
 
-    `degradation` is the recipe's name and scale. `done(n)` is called, from several threads, when
-    n more pairs are written. Raises `UserError` for a photo that is smaller than a patch.
+    Without the second where they are not `labelled`. `degradation` is the recipe's name and scale.
+    `done(n)` is called, from several threads, when n more pairs are written. Raises `UserError` for
+    a photo that is smaller than a patch.
     """
     name, scale = degradation
     shape = (count, config.size, config.size, 3)
-    lr_NHWC, hr_NHWC = (
+    targets = [
         np.lib.format.open_memmap(folder / f"{split}_{kind}.npy", "w+", np.uint8, shape)
-        for kind in ("lr", "hr")
-    )
+        for kind in (("lr", "hr") if labelled else ("lr",))
+    ]
     shares = _shares([_size(photo) for photo in photos], count)
     starts = np.concatenate([[0], np.cumsum(shares)])
 
@@ -64,7 +67,7 @@ def cut_patches(
             places = _choose_places(
                 pair[1], shares[index], _generator(config, photos[index]), config, scale
             )
-            for target, picture in ((lr_NHWC, pair[0]), (hr_NHWC, pair[1])):
+            for target, picture in zip(targets, pair, strict=False):
                 target[rows] = [
                     picture[y : y + config.size, x : x + config.size] for y, x in places
                 ]
@@ -72,8 +75,8 @@ def cut_patches(
 
     with ThreadPoolExecutor(config.workers or os.cpu_count()) as pool:
         list(pool.map(cut, range(len(photos))))
-    lr_NHWC.flush()
-    hr_NHWC.flush()
+    for target in targets:
+        target.flush()
     info = {"size": config.size, "degradation": name, "scale": scale}
     (folder / INFO).write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
 

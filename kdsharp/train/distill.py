@@ -44,24 +44,42 @@ def planes_of(rgb_NHWC: npt.NDArray[np.uint8], color: str) -> Planes:
 
 
 def student_examples(
-    patches: PatchSet, teacher: Teacher | None, config: StudentConfig, cache: Path
+    patches: PatchSet,
+    teacher: Teacher | None,
+    config: StudentConfig,
+    cache: Path,
+    unlabelled_NHWC: npt.NDArray[np.uint8] | None = None,
 ) -> Examples:
     """Inputs and weighted targets for the student; `teacher` is needed if `config` says so.
 
-    The teacher's answers are kept in the folder `cache`, for a run that is interrupted.
+    The teacher's answers are kept in the folder `cache`, for a run that is interrupted. They are
+    the truth of the `unlabelled_NHWC` inputs as well, which are of no use without a teacher.
     """
     targets, features = [], None
+    low_NHWC, truth = patches.lr_NHWC, planes_of(patches.hr_NHWC, config.color)
     if config.needs_teacher:
         assert teacher is not None, "a teacher's weight above 0 needs a teacher"
-        answers, seen = ask_teacher(teacher, patches.lr_NHWC, config, cache)
+        if unlabelled_NHWC is not None:
+            low_NHWC = np.concatenate([low_NHWC, unlabelled_NHWC])
+        answers, seen = ask_teacher(teacher, low_NHWC, config, cache)
+        truth = _continued(truth, answers)
         if config.teacher_weight > 0:
             targets.append((config.teacher_weight, answers))
         if seen:
             features = (config.feature_weight, seen)
     if config.truth_weight > 0:
-        targets.append((config.truth_weight, planes_of(patches.hr_NHWC, config.color)))
-    inputs = planes_of(patches.lr_NHWC, config.color)
+        targets.append((config.truth_weight, truth))
+    inputs = planes_of(low_NHWC, config.color)
     return Examples(inputs, targets, features, align=patches.scale)
+
+
+def _continued(truth: Planes, answers: Planes) -> Planes:
+    """The truth, and where there is none, behind it, the teacher's answers."""
+    known = len(truth.array_NHWC)
+    if known == len(answers.array_NHWC):
+        return truth
+    fine = truth.array_NHWC.astype(np.uint16) * np.uint16(answers.peak // truth.peak)
+    return Planes(np.concatenate([fine, answers.array_NHWC[known:]]), answers.peak)
 
 
 @torch.no_grad()

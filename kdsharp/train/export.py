@@ -5,7 +5,7 @@ and names that one can read in a viewer. `SpaceToDepth` orders channels as (bloc
 pixel-unshuffle as (channel, block), so the first filters are reordered for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,16 @@ from kdsharp.errors import KdsharpError
 from kdsharp.files import atomic_file
 from kdsharp.train.student import Student
 
-__all__ = ["INPUT", "ODD_SIZES", "OUTPUT", "check_parity", "write_onnx"]
+__all__ = [
+    "INPUT",
+    "ODD_SIZES",
+    "OUTPUT",
+    "check_parity",
+    "padding_nodes",
+    "size_constants",
+    "write_graph",
+    "write_onnx",
+]
 
 INPUT, OUTPUT = "input", "output"
 OPSET, IR_VERSION = 17, 8  # old enough for every runtime in use, browsers among them
@@ -28,12 +37,21 @@ ODD_SIZES = ((1, 1), (1, 2), (7, 5), (16, 16), (33, 47), (64, 61), (97, 128))
 
 def write_onnx(student: Student, path: Path) -> None:
     """Write `student` to `path`: (N, C, H, W) float32 in 0..1 -> the same shape, not clipped."""
-    graph = helper.make_graph(
-        _nodes(student), "student", [_port(student, INPUT)], [_port(student, OUTPUT)],
-        initializer=_constants(student),
-    )  # fmt: skip
+    write_graph(path, student.planes, TensorProto.FLOAT, _nodes(student), _constants(student))
+
+
+def write_graph(
+    path: Path,
+    planes: int,
+    dtype: int,
+    nodes: Sequence[onnx.NodeProto],
+    constants: Sequence[onnx.TensorProto],
+) -> None:
+    """Write a checked model file whose `INPUT` and `OUTPUT` are `planes` planes of any size."""
+    shape: list[str | int | None] = ["batch", planes, "height", "width"]
+    ports = [helper.make_tensor_value_info(name, dtype, shape) for name in (INPUT, OUTPUT)]
     model = helper.make_model(
-        graph,
+        helper.make_graph(nodes, "student", ports[:1], ports[1:], initializer=constants),
         producer_name="kdsharp",
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -69,21 +87,33 @@ def check_parity(
     return worst
 
 
-def _port(student: Student, name: str) -> onnx.ValueInfoProto:
-    shape: list[str | int | None] = ["batch", student.planes, "height", "width"]
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+def padding_nodes() -> list[onnx.NodeProto]:
+    """`INPUT` of `size` -> `padded`: the margin on each side, and at the far ones to the grid."""
+    node = helper.make_node
+    return [
+        # pads = (0, 0, margin, margin, 0, 0, margin + -H mod grid, margin + -W mod grid)
+        node("Shape", [INPUT], ["size"], "size", start=2, end=4),
+        node("Neg", ["size"], ["negative"], "negative"),
+        node("Mod", ["negative", "grid"], ["rest"], "rest"),
+        node("Add", ["rest", "margin"], ["far"], "far"),
+        node("Concat", ["near", "far"], ["pads"], "pads", axis=0),
+        node("Pad", [INPUT, "pads"], ["padded"], "pad", mode="edge"),
+    ]
+
+
+def size_constants(grid: int, margin: int, **more: Sequence[int]) -> list[onnx.TensorProto]:
+    """The whole numbers that padding and cropping need, and `more` of them."""
+    near = [0, 0, margin, margin, 0, 0]
+    padding = {"grid": [grid] * 2, "margin": [margin] * 2, "near": near}
+    values = {**padding, "corner": [0, 0], "axes": [2, 3], **more}
+    return [numpy_helper.from_array(np.asarray(v, np.int64), name) for name, v in values.items()]
 
 
 def _nodes(student: Student) -> list[onnx.NodeProto]:
     node = helper.make_node
     kernels, grid = student.config.kernels, student.config.grid
     return [
-        # Continue the sides to the grid: pads = (0, 0, 0, 0, 0, 0, -H mod grid, -W mod grid).
-        node("Shape", [INPUT], ["size"], "size", start=2, end=4),
-        node("Neg", ["size"], ["negative"], "negative"),
-        node("Mod", ["negative", "grid"], ["rest"], "rest"),
-        node("Concat", ["no_pads", "rest"], ["pads"], "pads", axis=0),
-        node("Pad", [INPUT, "pads"], ["padded"], "pad", mode="edge"),
+        *padding_nodes(),
         node("SpaceToDepth", ["padded"], ["folded"], "fold", blocksize=grid),
         _conv("folded", 0, kernels[0]),
         node("Relu", ["z0"], ["a0"], "relu0"),
@@ -91,28 +121,18 @@ def _nodes(student: Student) -> list[onnx.NodeProto]:
         node("Relu", ["z1"], ["a1"], "relu1"),
         _conv("a1", 2, kernels[2]),
         node("DepthToSpace", ["z2"], ["detail"], "unfold", blocksize=grid, mode="CRD"),
-        node("Add", ["padded", "detail"], ["sharp"], "residual"),
-        node("Slice", ["sharp", "corner", "size", "axes"], [OUTPUT], "crop"),
+        node("Slice", ["detail", "corner", "size", "axes"], ["cut"], "crop"),
+        node("Add", [INPUT, "cut"], [OUTPUT], "residual"),
     ]
 
 
 def _conv(source: str, index: int, kernel: int) -> onnx.NodeProto:
     inputs, outputs = [source, f"w{index}", f"b{index}"], [f"z{index}"]
-    shape, pads = [kernel] * 2, [kernel // 2] * 4
-    return helper.make_node("Conv", inputs, outputs, f"conv{index}", kernel_shape=shape, pads=pads)
+    return helper.make_node("Conv", inputs, outputs, f"conv{index}", kernel_shape=[kernel] * 2)
 
 
 def _constants(student: Student) -> list[onnx.TensorProto]:
-    integers = {
-        "grid": [student.config.grid] * 2,
-        "no_pads": [0] * 6,
-        "corner": [0, 0],
-        "axes": [2, 3],
-    }
-    constants = [
-        numpy_helper.from_array(np.asarray(value, np.int64), name)
-        for name, value in integers.items()
-    ]
+    constants = size_constants(student.config.grid, student.margin)
     for index, conv in enumerate(student.convs):
         weight = conv.weight.detach().cpu().numpy()
         if index == 0:

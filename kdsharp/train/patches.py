@@ -9,13 +9,16 @@ import numpy.typing as npt
 
 from kdsharp.errors import UserError
 
-__all__ = ["INFO", "PatchSet", "Pixels", "load_patches"]
+__all__ = ["INFO", "UNLABELLED", "PatchSet", "Pixels", "load_patches", "load_unlabelled"]
 
 Pixels = npt.NDArray[np.uint8]
 """8-bit RGB."""
 
 INFO = "patches.json"
 """What the arrays beside it were made with."""
+
+UNLABELLED = "unlabelled"
+"""The split of patches that have no truth: low quality alone."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,20 @@ def load_patches(folder: Path, split: str) -> PatchSet:
     if lr.shape != hr.shape or lr.ndim != 4 or lr.dtype != np.uint8 or hr.dtype != np.uint8:
         raise UserError(f"{folder}: {split} patches are no pairs of 8-bit RGB: run dvc repro -f")
     return PatchSet(lr, hr, scale)
+
+
+def load_unlabelled(folder: Path) -> Pixels | None:
+    """Map the inputs that have no truth, (N, size, size, 3) as those of the pairs.
+
+    None where there are none; raises `UserError` when the file is damaged.
+    """
+    path = folder / f"{UNLABELLED}_lr.npy"
+    if not path.exists():
+        return None
+    try:
+        lr: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}): run dvc repro") from None
+    if lr.ndim != 4 or lr.shape[-1] != 3 or lr.dtype != np.uint8:
+        raise UserError(f"{path} holds no 8-bit RGB: run dvc repro -f")
+    return lr

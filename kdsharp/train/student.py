@@ -48,14 +48,17 @@ class Student(nn.Module):
         return self.first, self.second, self.last
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
-        """Sharpen; sides are continued to the grid by their last pixels and cut off again."""
+        """Sharpen; sides are continued by their last pixels, as far as the kernels see.
+
+        Training sees inner pixels alone: zeros around a picture would be something unknown.
+        """
         height, width = x_NCHW.shape[-2:]
-        grid = self.config.grid
-        right, below = -width % grid, -height % grid
-        padded = F.pad(x_NCHW, (0, right, 0, below), mode="replicate") if right or below else x_NCHW
-        z = F.relu(self.first(F.pixel_unshuffle(padded, grid)))
-        z = self.last(F.relu(self.second(z)))
-        return (padded + F.pixel_shuffle(z, grid))[..., :height, :width]
+        grid, margin = self.config.grid, self.margin
+        sides = (margin, margin + -width % grid, margin, margin + -height % grid)
+        padded = F.pad(x_NCHW, sides, mode="replicate")
+        layers = [(conv.weight, conv.bias) for conv in self.convs if conv.bias is not None]
+        sharp, _ = inner_pixels(padded, layers, grid)
+        return sharp[..., :height, :width]
 
     @property
     def margin(self) -> int:
@@ -98,7 +101,7 @@ def inner_pixels(
 
 
 def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+    return nn.Conv2d(inputs, outputs, kernel)
 
 
 def load_student(path: Path | str) -> Student:

@@ -10,11 +10,11 @@ from pipeline.gate.crops import Source
 from pipeline.names import printable
 from pipeline.sources.check import check
 from pipeline.sources.fingerprint import distances
-from pipeline.sources.source import Candidate, Photo, Split
+from pipeline.sources.source import UNLABELLED, Candidate, Photo
 
 __all__ = ["check_apart"]
 
-_TRAINED: tuple[Split, ...] = ("train", "val")
+_TRAINED = ("train", "val", UNLABELLED)
 
 
 def check_apart(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdsharp.card import read_card
+from kdsharp.card import CARD, read_card
 from kdsharp.errors import KdsharpError, UserError
 from kdsharp.files import atomic_dir
 from kdsharp.sharpen import Sharpener
@@ -115,7 +115,8 @@ def _is_served(version: Version) -> bool:
         card = read_card(production_folder(version.name))
     except UserError:
         return False
-    return version.files.get(card.file) == card.sha256
+    named = {part.file: part.sha256 for part in (card, card.int8) if part}
+    return named == {name: version.files[name] for name in served_files(version) if name != CARD}
 
 
 def _set_alias(registry: Registry, name: str, alias: str, version: Version | None) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from kdsharp.errors import UserError
-from kdsharp.train.config import StudentConfig
+from kdsharp.train.family import name_of
 from pipeline.params import Params
 from pipeline.paths import PRODUCTION
 
@@ -13,8 +13,7 @@ __all__ = ["Kind", "kind_of", "production_folder", "registered_name"]
 Kind = Literal["teacher", "student"]
 
 _PREFIX = "kdsharp-"
-_DEFAULT = StudentConfig()
-_WIDTHS = {16: "nano", 32: "small", 64: "large"}
+_DEFAULT = "small-x2"
 
 
 def registered_name(model: str, params: Params) -> str:
@@ -49,8 +48,5 @@ def production_folder(name: str) -> Path:
 
 
 def _suffix(params: Params) -> str:
-    student, scale = params.student, params.degradation.scale
-    if (student.channels, student.color, scale) == (_DEFAULT.channels, _DEFAULT.color, 2):
-        return ""
-    width = _WIDTHS.get(student.channels, f"c{student.channels}")
-    return f"-{width}-x{scale}" + ("-rgb" if student.color == "rgb" else "")
+    name = name_of(params.student, params.degradation.scale)
+    return "" if name == _DEFAULT else f"-{name}"

@@ -12,7 +12,7 @@ from pipeline.sources.folder import Folder
 from pipeline.sources.leaks import refuse_leaks
 from pipeline.sources.publish import place, publish, workspace, write_manifest
 from pipeline.sources.sample import Sample
-from pipeline.sources.source import SPLITS, Source, Splits
+from pipeline.sources.source import Source, Splits
 
 __all__ = ["collect", "open_source"]
 
@@ -29,7 +29,7 @@ def open_source(data: DataParams) -> Source:
 
 
 def collect(source: Source, data: DataParams, raw: Path = RAW) -> None:
-    """Fill `raw` with train, val, test and their manifest, or leave it as it was.
+    """Fill `raw` with train, val, test, unlabelled and their manifest, or leave it as it was.
 
     Raises `UserError` for missing or damaged input, too few usable photos and pictures that are in
     two splits, `TransientError` for a server that may be back soon.
@@ -50,6 +50,6 @@ def collect(source: Source, data: DataParams, raw: Path = RAW) -> None:
 
 
 def _report(splits: Splits, source: str, raw: Path) -> None:
-    counts = ", ".join(f"{len(splits[split])} {split}" for split in SPLITS)
+    counts = ", ".join(f"{len(photos)} {split}" for split, photos in splits.items())
     _log.info("%s: %s photos in %s, listed in %s", source, counts, raw, raw / MANIFEST.name)
     _log.info("next: dvc repro patches")

@@ -11,17 +11,21 @@ from pipeline.names import printable
 from pipeline.params import FolderParams
 from pipeline.paths import RAW
 from pipeline.sources.content import by_content
-from pipeline.sources.source import SPLITS, Candidate, Photo, Split, Splits
+from pipeline.sources.licences import LICENCES, read_licences
+from pipeline.sources.shrink import shrink_jpegs
+from pipeline.sources.source import PLACES, SPLITS, UNLABELLED, Candidate, Photo, Split, Splits
 
 __all__ = ["Folder"]
 
 _log = logging.getLogger(__name__)
-_LICENCE = "not recorded"
 _FORMATS = "JPEG, PNG, TIFF, WebP or BMP"
 
 
 class Folder:
-    """Photos of a folder, split by its subfolders train, val and test or else by content."""
+    """Photos of a folder, split by its subfolders train, val and test or else by content.
+
+    A subfolder `unlabelled` stands beside either.
+    """
 
     name = "folder"
 
@@ -29,27 +33,45 @@ class Folder:
         self._params = params
         self._root = Path(params.path)
 
-    def candidates(self, workspace: Path) -> list[Candidate]:  # noqa: ARG002 - nothing to unpack
-        """Every file with an image suffix; hidden files and folders are left alone."""
+    def candidates(self, workspace: Path) -> Sequence[Candidate]:
+        """Every file with an image suffix, JPEGs shrunk; hidden ones are left alone."""
         _require_folder(self._root)
-        roots = self._roots()
-        files = {split: list(_files(root)) for split, root in roots.items()}
-        found = [
-            Candidate(path.relative_to(roots[split]).as_posix(), path, split, _LICENCE)
-            for split, paths in files.items()
-            for path in paths
-            if _is_image(path)
-        ]
-        others = sum(map(len, files.values())) - len(found)
-        _log.info("%s: %d image files, %d other files", self._root, len(found), others)
+        files = list(_files(self._root))
+        images = [path.relative_to(self._root) for path in files if _is_image(path)]
+        found = list(self._found(images))
+        _log.info(
+            "%s: %d image files, %d other files", self._root, len(images), len(files) - len(images)
+        )
+        if len(found) < len(images):
+            outside = len(images) - len(found)
+            _log.warning("%s: %d photos outside train, val and test", self._root, outside)
         if not found:
             raise UserError(
                 f"{self._root}: holds no {_FORMATS}: put photos there, or set data.folder.path"
             )
-        return found
+        return shrink_jpegs(found, self._params.jpeg_shrink, workspace)
+
+    def _found(self, images: Sequence[Path]) -> Iterator[Candidate]:
+        """`images`, relative to the root, each with its split and its licence."""
+        licences = read_licences(self._root)
+        folders = self._split_folders()
+        for image in images:
+            path = self._root / image
+            licence = licences.pop(image.as_posix(), self._params.licence)
+            if split := folders.get(image.parts[0]):
+                yield Candidate(image.relative_to(split).as_posix(), path, split, licence)
+            elif SPLITS[0] not in folders:
+                yield Candidate(image.as_posix(), path, None, licence)
+        if licences:
+            first = printable(min(licences))
+            _log.warning("%s: %d rows name no photo, such as %s", LICENCES, len(licences), first)
 
     def assign(self, photos: Sequence[Photo]) -> Splits:
         """As the subfolders say, or by content."""
+        others: Splits = {}
+        if unlabelled := [photo for photo in photos if photo.split == UNLABELLED]:
+            others[UNLABELLED] = unlabelled
+            photos = [photo for photo in photos if photo.split != UNLABELLED]
         least = self._params.at_least
         if len(photos) < least:
             raise UserError(
@@ -57,31 +79,25 @@ class Folder:
                 "add photos, or lower it"
             )
         if any(photo.split is None for photo in photos):
-            return by_content(photos, self._params.val, self._params.test)
+            return by_content(photos, self._params.val, self._params.test) | others
         splits: Splits = {s: [p for p in photos if p.split == s] for s in SPLITS}
         for split, members in splits.items():
             if not members:
                 raise UserError(f"{self._root / split}: holds no usable photo: add one")
-        return splits
+        return splits | others
 
-    def _roots(self) -> dict[Split | None, Path]:
-        """The three split folders, or else the one root."""
+    def _split_folders(self) -> dict[str, Split]:
+        """The folders at the top that say their photos' split: of the three all or none."""
         present = [split for split in SPLITS if (self._root / split).is_dir()]
-        if len(present) < len(SPLITS):
-            if present:
-                _log.warning(
-                    "%s: of train, val and test only %s: the split follows from the content",
-                    self._root,
-                    " and ".join(present),
-                )
-            return {None: self._root}
-        outside = sum(
-            _is_image(path) and path.relative_to(self._root).parts[0] not in SPLITS
-            for path in _files(self._root)
-        )
-        if outside:
-            _log.warning("%s: %d photos outside train, val and test", self._root, outside)
-        return {split: self._root / split for split in SPLITS}
+        if len(present) == len(SPLITS):
+            return {split: split for split in PLACES}
+        if present:
+            _log.warning(
+                "%s: of train, val and test only %s: the split follows from the content",
+                self._root,
+                " and ".join(present),
+            )
+        return {UNLABELLED: UNLABELLED}
 
 
 def _require_folder(root: Path) -> None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from kdsharp.errors import UserError
 from pipeline.names import printable
 from pipeline.sources.fingerprint import distances
-from pipeline.sources.source import SPLITS, Photo, Split, Splits
+from pipeline.sources.source import SPLITS, UNLABELLED, Photo, Split, Splits
 
 __all__ = ["Leak", "find_leaks", "refuse_leaks"]
 
 _log = logging.getLogger(__name__)
+# Training on a picture twice, labelled and unlabelled, is no leak.
+_PAIRS = (*itertools.combinations(SPLITS, 2), ("val", UNLABELLED), ("test", UNLABELLED))
 _NAMED = 3
 _LISTED = 50
 
@@ -33,8 +35,8 @@ def find_leaks(splits: Splits, distance: int) -> list[Leak]:
     """Pairs across splits with the same bytes, or with fingerprints at most `distance` apart."""
     return [
         leak
-        for one, other in itertools.combinations(SPLITS, 2)
-        for photo in splits[other]
+        for one, other in _PAIRS
+        for photo in splits.get(other, [])
         for leak in _leaks_of(photo, other, splits[one], one, distance)
     ]
 

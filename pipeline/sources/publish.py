@@ -16,7 +16,7 @@ from pipeline.names import printable
 from pipeline.paths import MANIFEST
 from pipeline.progress import progress
 from pipeline.sources.lock import locked
-from pipeline.sources.source import SPLITS, Photo, Splits
+from pipeline.sources.source import PLACES, Photo, Splits
 from pipeline.sources.space import writing
 
 __all__ = ["COLUMNS", "place", "publish", "workspace", "write_manifest"]
@@ -46,12 +46,12 @@ def place(splits: Splits, new: Path, unpacked: Path) -> Splits:
 
     Photos below `unpacked` are moved. Raises `UserError` for a file that changed since the check.
     """
-    for split in SPLITS:
+    for split in PLACES:
         (new / split).mkdir(parents=True)
-    placed: Splits = {split: [] for split in SPLITS}
+    placed: Splits = {split: [] for split in splits}
     total = sum(map(len, splits.values()))
     with progress("copying photos", total, "photos") as show:
-        for split in SPLITS:
+        for split in splits:
             for photo in _distinct(splits[split]):
                 _place(photo, new / split / photo.name, unpacked)
                 placed[split].append(photo)
@@ -82,9 +82,9 @@ def publish(new: Path, raw: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     moved: list[tuple[Path, Path]] = []
     try:
-        for name in (MANIFEST.name, *SPLITS):
+        for name in (MANIFEST.name, *PLACES):
             _move(raw / name, old / name, moved)
-        for name in (*SPLITS, MANIFEST.name):
+        for name in (*PLACES, MANIFEST.name):
             _move(new / name, raw / name, moved)
     except BaseException:
         for source, target in reversed(moved):

@@ -5,10 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-__all__ = ["SPLITS", "Candidate", "Photo", "Source", "Split", "Splits"]
+__all__ = ["PLACES", "SPLITS", "UNLABELLED", "Candidate", "Photo", "Source", "Split", "Splits"]
 
-Split = Literal["train", "val", "test"]
+Split = Literal["train", "val", "test", "unlabelled"]
+
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+"""The splits that every source fills."""
+
+UNLABELLED: Split = "unlabelled"
+"""Photos too poor to be a truth: the teacher answers for them. A source may have none."""
+
+PLACES: tuple[Split, ...] = (*SPLITS, UNLABELLED)
+"""All folders of data/raw."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class Photo(Candidate):
 
 
 Splits = dict[Split, list[Photo]]
+"""The photos of each of `SPLITS`; `UNLABELLED` may be left out."""
 
 
 class Source(Protocol):
@@ -48,7 +57,7 @@ class Source(Protocol):
     def name(self) -> str:
         """The value of `data.source` that chooses it."""
 
-    def candidates(self, workspace: Path) -> list[Candidate]:
+    def candidates(self, workspace: Path) -> Sequence[Candidate]:
         """Every file on offer; `workspace` is an empty folder to unpack to.
 
         Files in `workspace` are moved from there, all others are copied. Raises `UserError` for

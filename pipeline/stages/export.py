@@ -1,56 +1,116 @@
-"""Stage `export`: the student as ONNX with its card, checked against the trained one."""
+"""Stage `export`: the student as ONNX, in float and in int8, with its card, each file proven."""
 
 import dataclasses
 import logging
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
-from kdsharp.card import FORMAT, Card, Tensor, write_card
+import numpy as np
+import numpy.typing as npt
+
+from kdsharp.card import FORMAT, Card, Int8, Tensor, write_card
+from kdsharp.color import luma
 from kdsharp.engine import ENGINES, load_engine
 from kdsharp.files import atomic_dir, sha256_file
 from kdsharp.metrics import METRICS
 from kdsharp.sharpen import Sharpener
 from kdsharp.train.export import INPUT, OUTPUT, check_parity, write_onnx
+from kdsharp.train.export_int8 import check_int8, write_int8
+from kdsharp.train.patches import load_patches
+from kdsharp.train.quantize import quantize
 from kdsharp.train.student import Student, load_student
 from kdsharp.train.weights import read_about
 from pipeline.lineage import data_hash
+from pipeline.model_card import write_model_card
 from pipeline.params import Params
-from pipeline.paths import EXPORT, STUDENT, TEACHER
-from pipeline.scoring import Method, list_photos, score
+from pipeline.paths import EXPORT, PATCHES, STUDENT, TEACHER
+from pipeline.scoring import Method, list_photos, read_manifest, score
 from pipeline.stages.run import run_stage
 
 __all__ = ["main"]
 
 log = logging.getLogger(__name__)
 
-FILE = "student.onnx"
+FILE, FILE_INT8 = "student.onnx", "student_int8.onnx"
 
 
 def main(params: Params) -> None:
-    """Write models/export/: student.onnx and card.json; the folder appears when it is proven."""
+    """Write models/export/: the model files and card.json; the folder appears when it is proven."""
     student = load_student(STUDENT)
+    engines = [name for name in ENGINES if find_spec(name)]
     with atomic_dir(EXPORT) as folder:
         write_onnx(student, folder / FILE)
         card = _card(student, params, folder / FILE)
         write_card(folder, card)
-        for name in ENGINES:
-            if find_spec(name):
-                _prove(student, folder, name, params.export.tolerance)
-        write_card(folder, dataclasses.replace(card, metrics={"val": _metrics(folder, params)}))
+        for name in engines:
+            worst = check_parity(student, load_engine(folder, name).run, params.export.tolerance)
+            log.info("%s agrees with the trained student to %.1e on odd sizes", name, worst)
+        if params.export.int8:
+            card = _add_int8(student, card, folder, engines, params)
+        card = _with_metrics(card, folder, params)
+        write_card(folder, card)
+        settings = {
+            "degradation": params.degradation.model_dump(),
+            "patches": asdict(params.patches),
+        }
+        write_model_card(folder, card, read_manifest(), settings)
     log.info("%s: %d parameters, %s", EXPORT, card.parameters, f"{card.macs_per_pixel:.0f} MAC/px")
 
 
-def _prove(student: Student, folder: Path, engine: str, tolerance: float) -> None:
-    worst = check_parity(student, load_engine(folder, engine).run, tolerance)
-    log.info("%s agrees with the trained student to %.1e on odd sizes", engine, worst)
+def _add_int8(
+    student: Student, card: Card, folder: Path, engines: Sequence[str], params: Params
+) -> Card:
+    """Write the int8 file and prove it; the card with it, its loss still unknown."""
+    quantized = quantize(student, _calibration(student, params.export.calibration))
+    write_int8(quantized, folder / FILE_INT8)
+    port = Tensor(INPUT, student.planes, dtype="uint8", range=(0.0, 255.0))
+    output = dataclasses.replace(port, name=OUTPUT)
+    int8 = Int8(FILE_INT8, sha256_file(folder / FILE_INT8), port, output, loss_db=0.0)
+    card = dataclasses.replace(card, int8=int8)
+    write_card(folder, card)
+    for name in engines:
+        share = check_int8(quantized, load_engine(folder, name, precision="int8").run8)
+        log.info("%s agrees with the int8 student in all but %.2g of the values", name, share)
+    return card
 
 
-def _metrics(folder: Path, params: Params) -> dict[str, dict[str, float]]:
+def _calibration(student: Student, count: int) -> npt.NDArray[np.uint8]:
+    """Training patches as the student sees them, (N, C, H, W), taken evenly from all."""
+    low_NHWC = load_patches(PATCHES, "train").lr_NHWC
+    chosen = np.linspace(0, len(low_NHWC) - 1, min(count, len(low_NHWC))).astype(int)
+    rgb_NHWC = np.asarray(low_NHWC[chosen])
+    if student.config.color == "rgb":
+        return rgb_NHWC.transpose(0, 3, 1, 2)
+    return np.rint(luma(rgb_NHWC)).astype(np.uint8)[:, None]
+
+
+def _with_metrics(card: Card, folder: Path, params: Params) -> Card:
+    metrics = _metrics(card, folder, params)
+    if card.int8 is None:
+        return dataclasses.replace(card, metrics={"val": metrics})
+    loss = round(metrics["student_onnx"]["psnr_y"] - metrics["student_int8"]["psnr_y"], 4)
+    log.info("int8 costs %.3f dB on the validation photos", loss)
+    if loss > params.export.int8_loss_db:
+        log.warning(
+            "int8 costs more than export.int8_loss_db %g: raise export.calibration, or do without "
+            "it (export.int8: false)",
+            params.export.int8_loss_db,
+        )
+    int8 = dataclasses.replace(card.int8, loss_db=loss)
+    return dataclasses.replace(card, int8=int8, metrics={"val": metrics})
+
+
+def _metrics(card: Card, folder: Path, params: Params) -> dict[str, dict[str, float]]:
     """Means over the validation photos; the test photos are for `evaluate` alone."""
     methods: dict[str, Method] = {
         "input": lambda low: low,
         "student_onnx": Sharpener(folder, engine="onnxruntime").array,
     }
+    if card.int8:
+        int8 = Sharpener(folder, engine="onnxruntime", precision="int8")
+        methods["student_int8"] = int8.array
     photos = [photo for photo in list_photos() if photo.split == "val"]
     table = score(photos, methods, params.degradation)
     means = {name: table.loc[table["method"] == name, list(METRICS)].mean() for name in methods}

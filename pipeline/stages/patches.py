@@ -5,8 +5,10 @@ import time
 
 import pandas as pd
 
+from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir
 from kdsharp.train.crops import cut_patches
+from kdsharp.train.patches import UNLABELLED
 from pipeline.params import Params
 from pipeline.paths import MANIFEST, PATCHES, RAW
 from pipeline.stages.run import run_stage
@@ -17,17 +19,30 @@ log = logging.getLogger(__name__)
 
 
 def main(params: Params) -> None:
-    """Cut the training and the validation patches; the folder appears when it is whole."""
+    """Cut the patches to train on, to validate on and without a truth.
+
+    The folder appears when it is whole.
+    """
     manifest = pd.read_csv(MANIFEST)
     degradation = (params.degradation.name, params.degradation.scale)
+    wanted = params.patches
+    counts = {"train": wanted.train, "val": wanted.val, UNLABELLED: wanted.unlabelled}
     with atomic_dir(PATCHES) as folder:
-        for split, count in (("train", params.patches.train), ("val", params.patches.val)):
+        for split, count in counts.items():
+            if count == 0:
+                continue
             names = manifest.loc[manifest["split"] == split, "name"]
             photos = [RAW / split / name for name in sorted(names)]
+            if not photos:
+                raise UserError(
+                    f"patches.{split} is {count}, and there are no {split} photos: put some into "
+                    f"the subfolder {split} of data.folder.path, or set it to 0"
+                )
             began = time.monotonic()
-            cut_patches(photos, count, folder, split, params.patches, degradation)
+            labelled = split != UNLABELLED
+            cut_patches(photos, count, folder, split, wanted, degradation, labelled=labelled)
             rate = count / (time.monotonic() - began)
-            log.info("%s: %d pairs of %d photos, %.0f/s", split, count, len(photos), rate)
+            log.info("%s: %d patches of %d photos, %.0f/s", split, count, len(photos), rate)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from kdsharp.files import sha256_file
 from kdsharp.train.distill import planes_of, student_examples
+from kdsharp.train.patches import load_unlabelled
 from kdsharp.train.teacher import load_teacher
 from kdsharp.train.trainee import Trainee
 from kdsharp.train.validate import psnr_y
 from kdsharp.train.workers import pick_device
 from pipeline.params import Params
-from pipeline.paths import STUDENT, TEACHER
+from pipeline.paths import PATCHES, STUDENT, TEACHER
 from pipeline.stages.run import run_stage
 from pipeline.stages.training import Training, on_several_processes
 from pipeline.tracking import find_run
@@ -31,7 +32,9 @@ def main(params: Params) -> None:
     low, high = val
     training.run(
         trainee,
-        student_examples(training.train, teacher, config, training.folder),
+        student_examples(
+            training.train, teacher, config, training.folder, load_unlabelled(PATCHES)
+        ),
         lambda network: psnr_y(network, low, high, border=training.val.scale),
         {"teacher_sha256": teacher_sha256},
         trainee.deliver,

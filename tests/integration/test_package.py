@@ -1,26 +1,81 @@
 """What `pip install kdsharp` would bring."""
 
+import os
 import subprocess
 import sys
+import tarfile
+import venv
 import zipfile
 from email.parser import Parser
+from importlib.metadata import distribution
 
+import numpy as np
 import pytest
+from packaging.requirements import Requirement
+from PIL import Image
 
 from tests.integration.checkout import make_checkout
+from tests.models import make_model
 
 pytestmark = pytest.mark.integration
 
 LIGHT = {"numpy", "onnxruntime", "pillow", "rich", "typer"}
 
 
+OFFLINE = """
+import socket
+def refuse(*_): raise OSError("no network in this test")
+socket.socket.connect = socket.getaddrinfo = refuse
+"""
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
+def built(tmp_path_factory):
+    """A folder with the wheel and the source archive, with a model of tests if none ships yet."""
+    folder = tmp_path_factory.mktemp("built")
     checkout = make_checkout(folder / "checkout")
-    checkout.run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))
-    (path,) = folder.glob("*.whl")
+    model = checkout.root / "kdsharp/weights/small-x2"
+    if not model.exists():
+        make_model(model)
+    checkout.run(sys.executable, "-m", "hatchling", "build", "-d", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    (path,) = built.glob("*.whl")
     return path
+
+
+@pytest.fixture(scope="module")
+def core(wheel, tmp_path_factory):
+    """The binaries of a fresh environment with the wheel, what it requires, and no network.
+
+    Requirements are links to those of this environment: nothing is downloaded.
+    """
+    folder = tmp_path_factory.mktemp("core")
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    for name in required("kdsharp"):
+        for entry in {file.parts[0] for file in distribution(name).files} - {".."}:
+            if not (site / entry).exists():
+                (site / entry).symlink_to(distribution(name).locate_file(entry))
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install", "-q"]
+    subprocess.run([*pip, "--no-index", "--no-deps", str(wheel)], check=True)
+    (site / "sitecustomize.py").write_text(OFFLINE)
+    return folder / "bin"
+
+
+def required(name, seen=None):
+    """Names of all distributions that `name` needs here without extras, however deep."""
+    seen = set() if seen is None else seen
+    for line in distribution(name).requires or ():
+        needed = Requirement(line)
+        wanted = needed.marker is None or needed.marker.evaluate({"extra": ""})
+        if wanted and needed.name not in seen:
+            seen.add(needed.name)
+            required(needed.name, seen)
+    return seen
 
 
 def test_the_wheel_holds_kdsharp_alone(wheel):
@@ -28,6 +83,50 @@ def test_the_wheel_holds_kdsharp_alone(wheel):
         names = opened.namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"kdsharp"}
     assert "kdsharp/py.typed" in names
+
+
+def test_wheel_and_source_archive_bring_the_models(built, wheel):
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        sources = {name.split("/", 1)[1] for name in opened.getnames()}
+    with zipfile.ZipFile(wheel) as opened:
+        wheels = set(opened.namelist())
+    root = built / "checkout"
+    weights = {p.relative_to(root).as_posix() for p in root.glob("kdsharp/weights/**/*.*")}
+    weights = {name for name in weights if (root / name).is_file()}
+    assert "kdsharp/weights/small-x2/student.onnx" in weights
+    assert weights <= wheels
+    assert weights <= sources
+    assert not {name for name in sources if name.startswith(("data", "tests", "pipeline"))}
+
+
+def test_the_core_alone_sharpens_offline_with_the_model_that_ships(core, tmp_path):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("KDSHARP_", "PYTHON"))}
+
+    def run(*command):
+        done = subprocess.run(
+            [str(core / command[0]), *command[1:]],
+            cwd=tmp_path,
+            env=clean,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    for heavy in ("torch", "onnx", "openvino", "mlflow", "pandas"):
+        probe = f"from importlib.util import find_spec; print(find_spec({heavy!r}))"
+        assert run("python", "-c", probe) == "None\n"
+    cells = np.random.default_rng(1).integers(0, 256, (9, 9, 3), np.uint8)
+    photo = Image.fromarray(cells).resize((151, 133), Image.Resampling.BICUBIC)
+    photo.save(tmp_path / "photo.jpg")
+    run("kdsharp", "sharpen", "photo.jpg", "-o", "out.png")
+    run("kdsharp", "sharpen", "photo.jpg", "-o", "named.png", "--model", "small")
+    assert (tmp_path / "out.png").read_bytes() == (tmp_path / "named.png").read_bytes()
+    with Image.open(tmp_path / "photo.jpg") as low, Image.open(tmp_path / "out.png") as sharp:
+        assert sharp.size == low.size
+        assert not np.array_equal(np.asarray(sharp), np.asarray(low))
+    assert "small-x2" in run("kdsharp", "models")
 
 
 def test_the_core_needs_no_torch(wheel):

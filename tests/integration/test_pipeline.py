@@ -29,11 +29,13 @@ def test_the_results_have_the_agreed_form(finished):
     metrics = json.loads((finished.root / "reports/metrics.json").read_text())
     assert set(metrics) == {"val", "test"}
     for rows in metrics.values():
-        assert set(rows) == {"input", "unsharp", "teacher", "student", "student_onnx"}
+        names = {"input", "unsharp", "teacher", "student", "student_onnx", "student_int8"}
+        assert set(rows) == names
         assert all(set(row) == METRICS for row in rows.values())
     # What is scored as the exported student is the trained one, to a rounding of 8 bit.
     for rows in metrics.values():
         assert rows["student_onnx"]["psnr_y"] == pytest.approx(rows["student"]["psnr_y"], abs=0.01)
+        assert rows["student_int8"]["psnr_y"] == pytest.approx(rows["student"]["psnr_y"], abs=0.1)
 
 
 def test_everything_that_people_look_at_is_there(finished):
@@ -77,10 +79,13 @@ def test_the_runs_of_one_retraining_belong_together(finished):
 
 def test_the_exported_model_sharpens_a_photo(finished, tmp_path):
     photo = finished.root / "data/raw/test/chelsea.png"
-    finished.run(
-        "kdsharp", "sharpen", str(photo), "-o", str(tmp_path / "s.png"), "--model", "models/export"
-    )
-    assert (tmp_path / "s.png").stat().st_size > 0
+    for precision in ("fp32", "int8"):
+        target = tmp_path / f"{precision}.png"
+        finished.run(
+            "kdsharp", "sharpen", str(photo), "-o", str(target), "--model", "models/export",
+            "--precision", precision,
+        )  # fmt: skip
+        assert target.stat().st_size > 0
 
 
 def test_killed_five_times_it_ends_with_the_same_bytes(finished, tmp_path):

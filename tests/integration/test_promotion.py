@@ -62,6 +62,7 @@ def test_from_a_run_to_production_and_back(project):
     folder = project.root / FOLDER
     first = read_card(folder).sha256
     assert first == read_card(project.root / "models/export").sha256
+    assert read_card(folder).int8 == read_card(project.root / "models/export").int8 is not None
     assert "in production already: nothing moves" in pipeline(project, "promote")
 
     # Trained on noise's terms: hardly at all.

@@ -222,7 +222,7 @@ def test_a_promoted_model_reaches_another_machine(machine, project, s3, postgres
         said = checkout.run(*pipeline, "status", "--json", **variables).stdout
         assert "to share it" in said
     there.run(*pipeline, "pull", "--alias", "production", "--to", "pulled", **variables)
-    for name in ("student.onnx", "card.json"):
+    for name in ("student.onnx", "student_int8.onnx", "card.json"):
         ours, theirs = project.root / "models/export" / name, there.root / "pulled" / name
         assert ours.read_bytes() == theirs.read_bytes()
     photo = machine / "photo.png"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from kdsharp.card import CARD, Card, Tensor, read_card, write_card
+from kdsharp.card import CARD, FORMAT, Card, Int8, Tensor, read_card, write_card
 from kdsharp.errors import UserError
-from tests.models import make_card
+from tests.models import make_card, make_int8
 
 DOCS = Path(__file__).parents[2] / "docs" / "model-format.md"
 
@@ -19,12 +19,26 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def both(folder):
+    """The same with a second file, in int8."""
+    (folder / "student_int8.onnx").write_bytes(b"whole numbers")
+    int8 = make_int8(folder / "student_int8.onnx")
+    write_card(folder, dataclasses.replace(make_card(folder / "student.onnx"), int8=int8))
+    return folder
+
+
 def change(folder, **values):
     card = json.loads((folder / CARD).read_text())
     for name, value in values.items():
         *outer, key = name.split("__")
-        place = card[outer[0]] if outer else card
-        place[key] = value
+        place = card
+        for part in outer:
+            place = place[part]
+        if value is ...:
+            del place[key]
+        else:
+            place[key] = value
     (folder / CARD).write_text(json.dumps(card))
 
 
@@ -42,7 +56,8 @@ def test_a_card_comes_back_as_it_was_written(folder):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"format": 2}, "format 2 was made by a newer kdsharp"),
+        ({"format": 3}, "format 3 was made by a newer kdsharp"),
+        ({"format": 1}, "int8 is an unknown key"),
         ({"format": True}, "format must be a whole number from 1, not True"),
         ({"format": "1"}, "format must be a whole number from 1, not '1'"),
         ({"name": ""}, "name must be a text, not ''"),
@@ -71,6 +86,7 @@ def test_a_card_comes_back_as_it_was_written(folder):
         ({"grid": 0}, "grid must be a whole number from 1"),
         ({"macs_per_pixel": "many"}, "macs_per_pixel must be a number from 0"),
         ({"lineage": []}, "lineage must be an object"),
+        ({"int8": 8}, "int8 must be null or an object, not 8"),
         ({"extra": 1}, "extra is an unknown key"),
     ],
 )
@@ -106,13 +122,56 @@ def test_a_folder_that_is_none(tmp_path):
         read_card(tmp_path)
 
 
-def test_a_changed_model_file_is_found(folder):
-    (folder / "student.onnx").write_bytes(b"Weights")
-    with pytest.raises(UserError, match="SHA-256 differs"):
-        read_card(folder)
+@pytest.mark.parametrize("name", ["student.onnx", "student_int8.onnx"])
+def test_a_changed_model_file_is_found(both, name):
+    read_card(both)
+    (both / name).write_bytes(b"Weights")
+    with pytest.raises(UserError, match=f"{name}: is damaged .* SHA-256 differs"):
+        read_card(both)
+    (both / name).unlink()
+    with pytest.raises(UserError, match=f"{name}: the model file that the card names is missing"):
+        read_card(both)
 
 
-@pytest.mark.parametrize("kind", [Card, Tensor])
+def test_int8_comes_back_as_it_was_written(both):
+    card = read_card(both)
+    assert card.int8 == make_int8(both / "student_int8.onnx")
+    first = (both / CARD).read_bytes()
+    write_card(both, card)
+    assert (both / CARD).read_bytes() == first
+
+
+def test_a_card_of_format_1_is_read_and_has_no_int8(folder):
+    change(folder, format=1, int8=...)
+    card = read_card(folder)
+    assert (card.format, card.int8) == (FORMAT, None)
+    write_card(folder, card)
+    assert read_card(folder) == card
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"int8__file": "../student.onnx"}, "int8.file must be a plain file name"),
+        ({"int8__file": "other.onnx"}, "other.onnx: the model file that the card names is missing"),
+        ({"int8__sha256": "x"}, "int8.sha256 must be 64 hexadecimal digits"),
+        ({"int8__input__dtype": "float32"}, "int8.input.dtype must be uint8, not 'float32'"),
+        ({"int8__output__range": [0, 1]}, "int8.output.range must be [0, 255], not [0, 1]"),
+        ({"int8__input__channels": 3}, "int8.input.channels must be 1, not 3"),
+        ({"int8__loss_db": "little"}, "int8.loss_db must be a finite number, not 'little'"),
+        ({"int8__loss_db": True}, "int8.loss_db must be a finite number, not True"),
+        ({"int8__loss_db": ...}, "int8.loss_db is missing"),
+        ({"int8__gain": 1}, "int8.gain is an unknown key"),
+    ],
+)
+def test_wrong_values_of_int8_are_named(both, values, message):
+    change(both, **values)
+    with pytest.raises(UserError) as caught:
+        read_card(both)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Card, Int8, Tensor])
 def test_every_key_is_documented(kind):
     text = DOCS.read_text(encoding="utf-8")
     for field in dataclasses.fields(kind):

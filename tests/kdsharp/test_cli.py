@@ -1,4 +1,6 @@
 import errno
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ from kdsharp import Sharpener, __version__, cli, images
 from kdsharp.errors import run
 
 DOCS = Path(__file__).parents[2] / "docs" / "sharpen.md"
-COMMANDS = ("sharpen", "compare")
+COMMANDS = ("sharpen", "compare", "models")
 
 
 @pytest.fixture
@@ -46,6 +48,18 @@ def test_options_reach_the_library(kdsharp, photo, picture, rgb_model):
     kdsharp("sharpen", photo.name, "-o", "fine.jpg", "--quality", "95")
     kdsharp("sharpen", photo.name, "-o", "coarse.jpg", "--quality", "10")
     assert Path("coarse.jpg").stat().st_size < Path("fine.jpg").stat().st_size
+
+
+def test_precision_reaches_the_library(kdsharp, photo, picture, int8_model):
+    options = ["--model", int8_model, "--precision", "int8"]
+    assert kdsharp("sharpen", photo.name, "-o", "out.png", *options)[0] == 0
+    expected = Sharpener(int8_model, precision="int8").array(picture)
+    np.testing.assert_array_equal(np.asarray(Image.open("out.png")), expected)
+    assert kdsharp("compare", photo.name, "-o", "both.png", *options)[0] == 0
+    code, _, err = kdsharp("compare", photo.name, "-o", "other.png", "--precision", "int8")
+    assert code == 2
+    assert "has no int8 model: choose precision fp32" in err
+    assert not Path("other.png").exists()
 
 
 def test_a_tree_with_a_bad_photo(kdsharp, photo):
@@ -84,6 +98,7 @@ def test_a_tree_with_a_bad_photo(kdsharp, photo):
             "Invalid value for '--quality'",
         ),
         (["sharpen", "photo.png", "-o", "a.png", "--engine", "gpu"], "engine 'gpu' is unknown"),
+        (["sharpen", "photo.png", "-o", "a.png", "--precision", "4"], "precision '4' is unknown"),
         (["sharpen", "photo.png", "-o", "a.png", "--threads", "0"], "threads must be 1 or more"),
         (["sharpen", "photo.png", "-o", "a.png", "--model", "x"], "x: no such model folder"),
         (["sharpen", "photo.png", "-o", "a.png", "--model", "."], "is no model folder"),
@@ -135,6 +150,19 @@ def test_without_a_model_the_error_says_how_to_name_one(kdsharp, photo, monkeypa
     assert (code, "--model PATH or $KDSHARP_MODEL" in err) == (2, True)
 
 
+def test_a_model_that_ships_has_a_name(kdsharp, photo, monkeypatch, tmp_path, rgb_model):
+    monkeypatch.setattr("kdsharp.model._SHIPPED", tmp_path / "weights")
+    shutil.copytree(rgb_model, tmp_path / "weights" / "nano-x2")
+    assert kdsharp("sharpen", "photo.png", "-o", "1.png", "--model", rgb_model)[0] == 0
+    assert kdsharp("sharpen", "photo.png", "-o", "2.png", "--model", "nano")[0] == 0
+    assert Path("1.png").read_bytes() == Path("2.png").read_bytes()
+    code, out, _ = kdsharp("models")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["name", "nano-x2"]
+    code, _, err = kdsharp("sharpen", "photo.png", "-o", "3.png", "--model", "large")
+    assert (code, "no model that ships (nano-x2)" in err) == (2, True)
+
+
 def test_an_interrupt_gives_130(kdsharp, photo, monkeypatch):
     def interrupted(self, *args, **kwargs):
         raise KeyboardInterrupt
@@ -168,10 +196,10 @@ def test_version(kdsharp):
 def test_every_command_has_help_with_an_example_and_is_documented(kdsharp, command):
     code, out, _ = kdsharp(command, "--help")
     assert code == 0
-    assert f"kdsharp {command} photo.jpg" in out
+    assert re.search(r"kdsharp (sharpen|compare) photo\.jpg", out)
     text = DOCS.read_text(encoding="utf-8")
-    assert f"## `kdsharp {command} " in text
-    section = text.split(f"## `kdsharp {command} ")[1].split("\n## ")[0]
+    _, section = re.split(rf"\n## `kdsharp {command}[ `]", text)
+    section = section.split("\n## ")[0]
     options = {word.strip(",") for word in out.split("Options:")[1].split() if word[:2] == "--"}
     for option in options - {"--help"}:
         assert f"`{option}`" in section

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdsharp.card import write_card
-from kdsharp.engine import ENGINES, Engine, load_engine, run_tiled, tiles
+from kdsharp.card import read_card, write_card
+from kdsharp.engine import ENGINES, PRECISIONS, Engine, load_engine, run_tiled, tiles
 from kdsharp.errors import UserError
 from tests.models import make_card, make_model
 
@@ -51,6 +51,60 @@ def test_tiles_equal_the_whole(luma_model, name, size, tile):
     given_NCHW = planes(*size)
     whole_NCHW = engine.run(given_NCHW)
     np.testing.assert_allclose(run_tiled(engine, given_NCHW, tile), whole_NCHW, atol=1e-5)
+
+
+@BOTH
+@pytest.mark.parametrize("size", SIZES)
+def test_int8_takes_and_gives_8_bit_planes_of_any_size(int8_model, name, size):
+    engine = load_engine(int8_model, name, precision="int8")
+    assert (engine.name, engine.precision) == (name, "int8")
+    given_NCHW = np.rint(planes(*size, count=2) * 255).astype(np.uint8)
+    out_NCHW = engine.run8(given_NCHW)
+    assert (out_NCHW.shape, out_NCHW.dtype) == (given_NCHW.shape, np.uint8)
+    # The file of these tests computes in float between 8 bit at both ends.
+    exact_NCHW = load_engine(int8_model, name).run8(given_NCHW)
+    assert exact_NCHW.dtype == np.uint8
+    assert np.abs(out_NCHW.astype(int) - exact_NCHW).max() <= 1
+    odd_NCHW = np.asfortranarray(given_NCHW)
+    np.testing.assert_array_equal(engine.run8(odd_NCHW), out_NCHW)
+
+
+@BOTH
+def test_int8_adds_to_float_planes_what_it_changes_at_8_bit(int8_model, name):
+    engine = load_engine(int8_model, name, precision="int8")
+    levels_NCHW = np.rint(planes(37, 53) * 255).astype(np.uint8)
+    fine_NCHW = (levels_NCHW + planes(53, 37).reshape(levels_NCHW.shape) * 0.9 - 0.45) / 255
+    fine_NCHW = fine_NCHW.clip(0, 1).astype(np.float32)
+    change_NCHW = engine.run8(levels_NCHW).astype(int) - levels_NCHW
+    out_NCHW = engine.run(fine_NCHW)
+    assert out_NCHW.dtype == np.float32
+    np.testing.assert_allclose(out_NCHW - fine_NCHW, change_NCHW / 255, atol=1e-6)
+
+
+@BOTH
+def test_tiles_of_int8_equal_the_whole(int8_model, name):
+    engine = load_engine(int8_model, name, precision="int8")
+    levels_NCHW = np.rint(planes(65, 32) * 255) / np.float32(255)
+    tiled_NCHW, whole_NCHW = run_tiled(engine, levels_NCHW, 16), engine.run(levels_NCHW)
+    assert (np.abs(tiled_NCHW - whole_NCHW) * 255).max() < 1.01
+
+
+def test_a_precision_that_is_not_there(luma_model, int8_model):
+    with pytest.raises(UserError, match="precision 'bf16' is unknown: choose fp32 or int8"):
+        load_engine(int8_model, precision="bf16")
+    with pytest.raises(UserError, match="has no int8 model: choose precision fp32, or export"):
+        load_engine(luma_model, precision="int8")
+
+
+@BOTH
+def test_an_int8_file_of_floats_is_one_line(tmp_path, name):
+    card = read_card(make_model(tmp_path, int8=True))
+    source = tmp_path / "student.onnx"
+    int8 = dataclasses.replace(card.int8, file=source.name, sha256=card.sha256)
+    write_card(tmp_path, dataclasses.replace(card, int8=int8))
+    with pytest.raises(UserError, match=r"student\.onnx: ") as caught:
+        load_engine(tmp_path, name, precision="int8")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_halo_that_is_too_small_would_show(luma_model):
@@ -132,9 +186,12 @@ def test_a_card_that_does_not_fit_the_file_is_one_line(tmp_path, name):
 
 @pytest.mark.parametrize("shape", [(4, 4), (1, 3, 4, 4), (1, 1, 0, 4), (0, 1, 4, 4)])
 def test_other_shapes_are_refused(shape):
-    engine = Engine("none", CARD, lambda planes_NCHW: planes_NCHW)
-    with pytest.raises(ValueError, match="need planes"):
-        engine.run(np.zeros(shape, np.float32))
+    for precision in PRECISIONS:
+        engine = Engine("none", CARD, lambda planes_NCHW: planes_NCHW, precision)
+        with pytest.raises(ValueError, match="need planes"):
+            engine.run(np.zeros(shape, np.float32))
+        with pytest.raises(ValueError, match="need planes"):
+            engine.run8(np.zeros(shape, np.uint8))
 
 
 @pytest.mark.skipif("openvino" not in INSTALLED, reason="needs OpenVINO")

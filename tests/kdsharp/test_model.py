@@ -1,21 +1,54 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from kdsharp import model
+from kdsharp.card import read_card, write_card
 from kdsharp.errors import UserError
-from kdsharp.model import find_model
+from kdsharp.model import find_model, model_table, shipped_models
+from tests.models import make_model
 
 
-def test_the_named_one_comes_first_then_the_environment_then_the_one_that_ships(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(model, "_SHIPPED", tmp_path)
-    (tmp_path / "card.json").touch()
-    assert find_model(None) == tmp_path
-    monkeypatch.setenv("KDSHARP_MODEL", "from/environment")
-    assert find_model(None) == Path("from/environment")
-    assert find_model(Path("named")) == Path("named")
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """Three models that ship, and an empty working directory beside them."""
+    folder = tmp_path / "weights"
+    for name in ("small-x2", "nano-x2", "small-x3"):
+        made = make_model(folder / name)
+        scale = int(name[-1])
+        write_card(made, dataclasses.replace(read_card(made), scale=scale))
+    (folder / "ATTRIBUTION.md").touch()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(model, "_SHIPPED", folder)
+    return folder
+
+
+def test_the_named_one_comes_first_then_the_environment_then_the_default(shipped, monkeypatch):
+    assert find_model(None) == shipped / "small-x2"
+    monkeypatch.setenv("KDSHARP_MODEL", "nano-x2")
+    assert find_model(None) == shipped / "nano-x2"
+    assert find_model(Path("small-x3")) == shipped / "small-x3"
+
+
+def test_a_size_alone_means_x2(shipped):
+    assert find_model(Path("nano")) == shipped / "nano-x2"
+
+
+def test_a_folder_comes_before_a_model_that_ships(shipped):
+    Path("nano-x2").mkdir()
+    assert find_model(Path("nano-x2")) == Path("nano-x2")
+    assert find_model(shipped) == shipped  # that it is no model is for `read_card` to say
+
+
+@pytest.mark.parametrize("name", ["large", "models/export", "small-x2.onnx", "../small-x2", "x2"])
+def test_other_names_are_refused_with_those_that_ship(shipped, name):
+    with pytest.raises(UserError) as error:
+        find_model(Path(name))
+    assert str(error.value) == (
+        f"{name}: no such model folder, and no model that ships (nano-x2, small-x2, small-x3)"
+    )
 
 
 def test_without_any_the_error_says_how_to_name_one(tmp_path, monkeypatch):
@@ -23,3 +56,31 @@ def test_without_any_the_error_says_how_to_name_one(tmp_path, monkeypatch):
     monkeypatch.setenv("KDSHARP_MODEL", "")
     with pytest.raises(UserError, match=r"--model PATH or \$KDSHARP_MODEL"):
         find_model(None)
+    with pytest.raises(UserError, match="none in this build"):
+        find_model(Path("small"))
+    assert shipped_models() == []
+    assert model_table() == ["no model ships in this build"]
+
+
+def test_the_table_has_a_row_for_each(shipped):
+    nano = read_card(shipped / "nano-x2")
+    val = {"input": {"psnr_y": 30.0}, "student_onnx": {"psnr_y": 32.345}}
+    nano = dataclasses.replace(nano, metrics={"val": val}, macs_per_pixel=864.0, parameters=1234567)
+    write_card(shipped / "nano-x2", nano)
+    headings, *rows = model_table()
+    assert [row.split()[0] for row in rows] == ["small-x2", "nano-x2", "small-x3"]
+    assert {len(row.removesuffix(" (default)")) for row in rows} == {len(headings)}
+    assert rows[0].endswith("(default)")
+    assert rows[1].split()[1:5] == ["2", "1,234,567", "864", "0.80"]
+    assert "+2.35 dB" in rows[1] or "+2.34 dB" in rows[1]
+    assert rows[2].split()[-1] == "-"
+
+
+def test_what_ships_is_sound():
+    """Every model in the repository loads, carries its page, and is under 300 KB."""
+    for name in shipped_models():
+        folder = find_model(Path(name))
+        card = read_card(folder)
+        assert name.endswith(f"-x{card.scale}")
+        assert (folder / "README.md").is_file()
+        assert all(path.stat().st_size < 300_000 for path in folder.iterdir())

@@ -50,6 +50,19 @@ def test_grey_is_sharpened_in_8_and_16_bits(request, picture, kind):
     np.testing.assert_allclose(deep / 257, out, atol=0.51)
 
 
+def test_int8_is_close_in_8_and_16_bits_and_keeps_the_depth(int8_model, picture):
+    exact, whole = (Sharpener(int8_model, precision=precision) for precision in ("fp32", "int8"))
+    assert whole.engine.precision == "int8"
+    calm = picture // 3 + 85
+    step = whole.array(calm).astype(int) - calm
+    assert (step != 0).any()
+    assert np.abs(step - (exact.array(calm).astype(int) - calm)).max() <= 2
+    deep = calm[..., 0].astype(np.uint16) * 257 + 100
+    change = whole.array(deep).astype(int) - deep
+    np.testing.assert_array_equal(change % 257, 0)  # whole steps of 8 bit on top of the depth
+    assert (change != 0).any()
+
+
 def test_grey_as_rgb_gives_the_same(luma_sharpener, picture):
     grey = picture[..., 0]
     color = np.repeat(grey[..., None], 3, axis=2)

@@ -13,7 +13,7 @@ from pipeline import cli
 from pipeline.paths import PARAMS
 
 ROOT = Path.cwd()
-COMMANDS = ["retrain", "preset", "results", "ui"]
+COMMANDS = ["retrain", "preset", "ship", "results", "ui"]
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def test_help_answers_at_once():
         (["preset"], "which preset?"),
         (["preset", "nope"], "there is no preset 'nope'"),
         (["results"], "reports/metrics.json is missing"),
+        (["ship"], "models/export: no such model folder"),
     ],
 )
 def test_mistakes_are_one_line_and_2(checkout, command, capsys, arguments, words):
@@ -89,6 +90,10 @@ def test_preset(checkout, command, capsys):
     assert "teacher.pretrained: false -> true" in capsys.readouterr().out
     assert command("preset", "original") == 0
     assert "already" in capsys.readouterr().out
+    assert command("preset", "release", "nano-x2") == 0
+    said = capsys.readouterr().out
+    assert "data.source: div2k -> folder" in said
+    assert "student.channels: 32 -> 16" in said
 
 
 def test_results(checkout, command, capsys):

@@ -3,6 +3,8 @@ import shutil
 import pytest
 
 from kdsharp.errors import UserError
+from kdsharp.train.family import KERNELS, SCALES, WIDTHS, name_of
+from kdsharp.train.student import Student
 from pipeline.params import load_params
 from pipeline.paths import PARAMS
 from pipeline.presets import PRESETS, apply_preset, list_presets
@@ -52,11 +54,47 @@ def test_own_values_stay(checkout):
     assert load_params().student.channels == 24
 
 
+def test_several_are_laid_over_each_other_in_order(checkout):
+    changes = apply_preset("release", "nano-x3")
+    params = load_params()
+    assert (params.data.source, params.data.folder.jpeg_shrink) == ("folder", 2)
+    assert (params.student.loop.optimizer, params.student.loop.crop) == ("soap", 66)
+    assert "student.channels: 32 -> 24" in changes
+    assert apply_preset("release", "nano-x3") == []
+    before = PARAMS.read_bytes()
+    apply_preset("large-x4", "nano-x3")
+    assert PARAMS.read_bytes() == before
+    # New keys join their section, before the empty line that ends it.
+    assert "\n\nstudent:" in before.decode()
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("size", WIDTHS)
+def test_the_presets_of_the_sizes_are_the_family(checkout, size, scale):
+    apply_preset("release", f"{size}-x{scale}")
+    params = load_params()
+    student, teacher = params.student, params.teacher
+    assert name_of(student, params.degradation.scale) == f"{size}-x{scale}"
+    assert params.degradation.scale == scale
+    assert student.kernels == KERNELS
+    assert params.export.name == f"kdsharp-{size}-x{scale}"
+    assert list_presets()[f"{size}-x{scale}"].startswith(f"The {size} student that undoes x{scale}")
+    # What is cut for training lies on the grid of the degradation, and has an inside.
+    for crop in (student.loop.crop, teacher.loop.crop):
+        assert crop % scale == 0
+        assert crop <= params.patches.size
+    assert student.loop.crop > 2 * Student(student).margin
+
+
 def test_unknown_preset(checkout):
-    with pytest.raises(UserError, match=r"no preset 'nope' \(known: original, sample\)"):
+    with pytest.raises(UserError, match=r"no preset 'nope' \(known: .*original, release, sample"):
         apply_preset("nope")
     with pytest.raises(UserError, match="no preset"):
         apply_preset("../params")
+    before = PARAMS.read_bytes()
+    with pytest.raises(UserError, match="no preset 'nope'"):
+        apply_preset("release", "nope")
+    assert PARAMS.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -75,5 +113,7 @@ def test_a_wrong_preset_changes_nothing(checkout, text, words):
     with pytest.raises(UserError, match=words) as error:
         apply_preset("wrong")
     assert "presets/wrong.yaml" in str(error.value)
+    with pytest.raises(UserError, match=words):
+        apply_preset("sample", "wrong")
     assert PARAMS.read_bytes() == before
     assert [path.name for path in checkout.glob(".part-*")] == []

@@ -150,3 +150,22 @@ def test_features_come_with_their_weight(patches, tmp_path):
     weight, features = made.features
     assert (weight, features.array_NHWC.shape) == (0.25, (20, 4, 4, 8))
     assert [w for w, _ in made.targets] == [1.0]
+
+
+@pytest.mark.parametrize("color", ["luma", "rgb"])
+def test_the_teacher_is_the_truth_of_what_has_none(patches, tmp_path, color):
+    config = dataclasses.replace(TINY, color=color, teacher_weight=0.5, truth_weight=0.5)
+    extra = np.random.default_rng(5).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    made = student_examples(patches, Inverter(), config, tmp_path, extra)
+    (_, answers), (_, truth) = made.targets
+    assert len(made) == len(values(truth)) == len(values(answers)) == 23
+    known = planes_of(patches.hr_NHWC, color)
+    assert np.abs(values(truth)[:20] - values(known)).max() < 1e-6
+    assert np.array_equal(values(truth)[20:], values(answers)[20:])
+    assert np.array_equal(values(made.inputs)[20:], values(planes_of(extra, color)))
+
+
+def test_without_a_teacher_they_are_left_out(patches, tmp_path):
+    config = dataclasses.replace(TINY, teacher_weight=0.0, truth_weight=1.0)
+    extra = np.zeros((3, 8, 8, 3), np.uint8)
+    assert len(student_examples(patches, None, config, tmp_path, extra)) == 20

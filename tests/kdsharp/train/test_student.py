@@ -40,3 +40,15 @@ def test_an_odd_side_is_continued_by_its_last_column():
     x = torch.rand(1, 1, 8, 7)
     wide = torch.cat([x, x[..., -1:]], -1)
     torch.testing.assert_close(made(x), made(wide)[..., :7])
+
+
+@pytest.mark.parametrize("grid", [1, 2, 3, 4])
+def test_beyond_the_sides_lie_their_last_pixels(grid):
+    """Zeros there would be unknown to a student that has seen inner pixels alone."""
+    made = student(dataclasses.replace(TINY, grid=grid), trained=True).double()
+    x_NCHW = torch.rand(1, 1, 4 * grid, 5 * grid, dtype=torch.float64)
+    around = made.margin + grid
+    with torch.no_grad():
+        larger = made(torch.nn.functional.pad(x_NCHW, (around,) * 4, mode="replicate"))
+        inner = larger[..., around:-around, around:-around]
+        torch.testing.assert_close(made(x_NCHW), inner)

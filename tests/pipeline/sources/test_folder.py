@@ -11,7 +11,8 @@ from pipeline.sources.folder import Folder
 
 
 def folder_of(path, **changes: object) -> Folder:
-    values = {"path": str(path), "val": 0.2, "test": 0.2, "at_least": 3, **changes}
+    values = {"path": str(path), "val": 0.2, "test": 0.2, "at_least": 3}
+    values |= {"jpeg_shrink": 1, "licence": "not recorded", **changes}
     return Folder(FolderParams.model_validate(values))
 
 
@@ -46,10 +47,10 @@ def test_folders_named_like_the_splits_are_the_splits(tmp_path, fill, caplog):
     fill(tmp_path, "train/a/1.png", "val/1.png", "test/1.png", "test/train/2.png", "else/1.png")
     found = folder_of(tmp_path).candidates(tmp_path / "work")
     assert names(found) == [
-        ("train", "a/1.png"),
-        ("val", "1.png"),
         ("test", "1.png"),
         ("test", "train/2.png"),
+        ("train", "a/1.png"),
+        ("val", "1.png"),
     ]
     assert "1 photos outside train, val and test" in caplog.text
     splits = folder_of(tmp_path).assign(check(found, 16)[0])
@@ -65,6 +66,46 @@ def test_two_of_three_split_folders_are_no_splits(tmp_path, fill, caplog):
     found = folder_of(tmp_path).candidates(tmp_path / "work")
     assert names(found) == [(None, "train/1.png"), (None, "val/1.png"), (None, "val/2.png")]
     assert "of train, val and test only train and val" in caplog.text
+
+
+def test_unlabelled_photos_stand_beside_the_splits(tmp_path, fill):
+    fill(tmp_path, "unlabelled/a/1.png", "2.png", "3.png", "4.png")
+    source = folder_of(tmp_path)
+    found = source.candidates(tmp_path / "work")
+    assert names(found) == [
+        (None, "2.png"),
+        (None, "3.png"),
+        (None, "4.png"),
+        ("unlabelled", "a/1.png"),
+    ]
+    photos, _ = check(found, 16)
+    splits = source.assign(photos)
+    assert [photo.name for photo in splits["unlabelled"]] == ["a/1.png"]
+    assert sum(len(splits[split]) for split in ("train", "val", "test")) == 3
+    with pytest.raises(UserError, match="3 usable photos"):  # without the unlabelled one
+        folder_of(tmp_path, at_least=4).assign(photos)
+    fill(tmp_path, "train/5.png", "val/6.png", "test/7.png")
+    splits = source.assign(check(source.candidates(tmp_path / "work"), 16)[0])
+    assert {split: len(photos) for split, photos in splits.items()} == {
+        "train": 1,
+        "val": 1,
+        "test": 1,
+        "unlabelled": 1,
+    }
+
+
+def test_licences_come_from_the_table_or_else_from_the_params(tmp_path, fill, caplog):
+    fill(tmp_path, "train/1.png", "val/1.png", "test/1.png")
+    (tmp_path / "LICENCES.csv").write_text(
+        "name,licence,author\nval/1.png,CC BY 4.0,Ada\ntrain/gone.png,CC0,\n"
+    )
+    found = folder_of(tmp_path, licence="CC0").candidates(tmp_path / "work")
+    assert {c.split: c.licence for c in found} == {
+        "train": "CC0",
+        "val": "CC BY 4.0, Ada",
+        "test": "CC0",
+    }
+    assert "LICENCES.csv: 1 rows name no photo, such as train/gone.png" in caplog.text
 
 
 def test_links_that_lead_back_end(tmp_path, fill):

@@ -32,6 +32,18 @@ def test_the_same_bytes_are_found_whatever_the_fingerprint():
         refuse_leaks(splits, 0)
 
 
+def test_unlabelled_photos_may_be_like_those_of_train_alone():
+    same = [photo("a", 0b1111, "x")]
+    splits = {"train": same, "val": [], "test": [], "unlabelled": same}
+    refuse_leaks(splits, 4)
+    splits = {"train": [], "val": same, "test": [photo("b", 0b1110)], "unlabelled": same}
+    assert {(leak.one, leak.other) for leak in find_leaks(splits, 4)} == {
+        ("val/a", "test/b"),
+        ("val/a", "unlabelled/a"),
+        ("test/b", "unlabelled/a"),
+    }
+
+
 def test_plain_pictures_are_near_to_none():
     splits = {"train": [photo("a", None)], "val": [photo("b", None)], "test": [photo("c", 0)]}
     refuse_leaks(splits, 16)

@@ -104,6 +104,40 @@ def test_more_photos_move_none(here, photos):
     assert before.merge(after, on=["name", "split", "sha256"]).shape[0] == 14
 
 
+def test_jpegs_are_stored_smaller_as_pngs_with_their_licence(here, photos):
+    for seed in range(20, 23):
+        save(photos / f"{seed}.jpg", seed, 300)
+    save(photos / "20.png", 50)  # the name that the first of them would like to have
+    (photos / "LICENCES.csv").write_text("name,licence,author\n21.jpg,CC BY 4.0,Ada\n")
+    main(params("folder", folder={"path": "photos", "jpeg_shrink": 2, "licence": "CC0"}))
+    table = check_outputs(here / "data" / "raw")
+    assert len(table) == 18
+    assert set(table.width) == {150}
+    licences = dict(zip(table.name, table.licence, strict=True))
+    assert licences.pop("21.png") == "CC BY 4.0, Ada"
+    assert set(licences.values()) == {"CC0"}
+    before = Path("data/raw/manifest.csv").read_bytes()
+    main(params("folder", folder={"path": "photos", "jpeg_shrink": 2, "licence": "CC0"}))
+    assert Path("data/raw/manifest.csv").read_bytes() == before
+
+
+def test_unlabelled_photos_have_a_folder_of_their_own(here, photos):
+    for seed in range(30, 33):
+        save(photos / "unlabelled" / f"{seed}.png", seed)
+    main(params("folder", folder={"path": "photos"}))
+    table = pd.read_csv("data/raw/manifest.csv")
+    assert dict(table.split.value_counts())["unlabelled"] == 3
+    assert sorted(p.name for p in Path("data/raw/unlabelled").iterdir()) == [
+        "30.png",
+        "31.png",
+        "32.png",
+    ]
+    (held_out,) = table.name[table.split == "val"][:1]
+    shutil.copy(photos / held_out, photos / "unlabelled")
+    with pytest.raises(UserError, match="the same picture is in two splits: val/"):
+        main(params("folder", folder={"path": "photos"}))
+
+
 def test_copies_and_unusable_files_are_left_out(here, photos, caplog):
     caplog.set_level(logging.INFO)
     shutil.copy(photos / "0" / "1.png", photos / "copy of 1.png")

@@ -125,7 +125,7 @@ def test_page_says_what_was_measured(evaluated):
         for metrics in methods.values():
             assert f"{metrics['psnr_y']:.2f}" in text
             assert f"{metrics['ssim_rgb']:.4f}" in text
-    for said in ("sample photos", "bicubic x2", "13,636 parameters", "from scratch", "22.86"):
+    for said in ("sample photos", "bicubic x2", "11,588 parameters", "from scratch", "22.86"):
         assert said in text
     assert "DIV2K" not in text
     assert str(evaluated[0]) not in text
