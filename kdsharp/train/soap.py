@@ -30,7 +30,7 @@ class Soap(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.95, 0.95),
         eps: float = 1e-8,
         every: int = 25,
-        largest: int = 640,
+        largest: int = 320,
     ) -> None:
         super().__init__(params, {"lr": lr})
         self.betas, self.eps, self.every, self.largest = betas, eps, every, largest

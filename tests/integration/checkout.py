@@ -11,6 +11,19 @@ from ruamel.yaml import YAML
 
 REPOSITORY = Path(__file__).parents[2]
 
+# Few steps: what makes long trainings good (SOAP, crops) would be at its beginning when they end.
+_QUICK = {
+    "passes": 1,
+    "crop": 0,
+    "batch_size": 8,
+    "optimizer": "adam",
+    "loss": "mse",
+    "warmup_steps": 30,
+    "ema": 0.99,
+    "clip": 0.01,
+    "checkpoint_minutes": 0,
+}
+
 TINY = {
     "data.min_side": 64,
     "patches.size": 64,
@@ -19,14 +32,14 @@ TINY = {
     "teacher.depth": 1,
     "teacher.width": 8,
     "teacher.body": 1,
+    **{f"teacher.loop.{key}": value for key, value in _QUICK.items()},
     "teacher.loop.epochs": 2,
-    "teacher.loop.batch_size": 8,
-    "teacher.loop.checkpoint_minutes": 0,
+    "teacher.loop.lr": 0.0015,
     "student.channels": 8,
     "student.kernels": [3, 3, 3],
+    **{f"student.loop.{key}": value for key, value in _QUICK.items()},
     "student.loop.epochs": 2,
-    "student.loop.batch_size": 8,
-    "student.loop.checkpoint_minutes": 0,
+    "student.loop.lr": 0.002,
     "evaluate.panels": 1,
     "gate.crops": 30,
     "gate.size": 64,
