@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,11 @@ def _openvino(path: Path, source: Tensor, target: Tensor, threads: int | None) -
     # Named, because guessing the format tries readers that print what they think of the file.
     reader = openvino.frontend.FrontEndManager().load_by_framework("onnx")
     model = reader.convert(reader.load(str(path)))
-    compiled = openvino.Core().compile_model(model, "CPU", options)
+    # In a thread of its own, because OpenVINO gives the compiling thread another stack for signals
+    # and takes it back when the model goes: of two models, the one that goes last puts back the
+    # stack of the other, which is no longer there, and the next Ctrl-C would be a crash.
+    with ThreadPoolExecutor(1) as pool:
+        compiled = pool.submit(openvino.Core().compile_model, model, "CPU", options).result()
 
     def infer(planes_NCHW: Any) -> Any:
         # A request is not thread-safe, and making one takes microseconds.

@@ -203,3 +203,23 @@ def test_openvino_reports_nothing_home(luma_model):
         "assert not any(name.startswith('openvino_telemetry') for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(luma_model)], check=True)
+
+
+@pytest.mark.skipif("openvino" not in INSTALLED, reason="needs OpenVINO")
+def test_an_interrupt_is_an_interrupt_after_models_have_come_and_gone(luma_model):
+    """OpenVINO would leave the thread a stack for signals that is no longer there."""
+    code = (
+        "import signal, sys, time\n"
+        "from pathlib import Path\n"
+        "from kdsharp.engine import load_engine\n"
+        "first, second = (load_engine(Path(sys.argv[1]), 'openvino') for _ in range(2))\n"
+        "del first\n"
+        "del second\n"
+        "try:\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    time.sleep(10)\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(7)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(luma_model)], check=False)
+    assert done.returncode == 7
