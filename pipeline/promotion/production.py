@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kdsharp.card import CARD, read_card
-from kdsharp.errors import KdsharpError, UserError
-from kdsharp.files import atomic_dir
+from kdsharp.errors import KdsharpError
+from kdsharp.files import atomic_dir, sha256_file
 from kdsharp.sharpen import Sharpener
 from pipeline.registry.connect import Registry
 from pipeline.registry.history import Entry, History
@@ -111,12 +110,12 @@ def _is_served(version: Version) -> bool:
     """Whether the production folder holds this version, whole; of a teacher there is none."""
     if version.kind == "teacher":
         return True
-    try:
-        card = read_card(production_folder(version.name))
-    except UserError:
-        return False
-    named = {part.file: part.sha256 for part in (card, card.int8) if part}
-    return named == {name: version.files[name] for name in served_files(version) if name != CARD}
+    folder = production_folder(version.name)
+    files = served_files(version)
+    return all(
+        (folder / name).is_file() and sha256_file(folder / name) == version.files[name]
+        for name in files
+    )
 
 
 def _set_alias(registry: Registry, name: str, alias: str, version: Version | None) -> None:
