@@ -1,0 +1,1 @@
+"""The commands of `kdsharp`: one module each."""
