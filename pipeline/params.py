@@ -39,7 +39,7 @@ class FolderParams(_Section):
 class Div2kParams(_Section):
     """DIV2K's own archives."""
 
-    mirror: str
+    mirror: str | None
     zips: str | None
     train: Annotated[int, Ge(1), Le(800)]
     val: Annotated[int, Ge(1), Le(50)]

@@ -18,6 +18,9 @@ from pipeline.sources.unpack import photos_of, unpack
 
 __all__ = ["Div2k"]
 
+_OWN = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
+"""DIV2K's own address of the archives."""
+
 _LICENCE = "academic research only, see DIV2K"
 
 
@@ -72,7 +75,8 @@ class Div2k:
         unpacked = sum(archive.size for archive in archives)
         missing = sum(remaining(archive, self._downloads) for archive in archives)
         require_space([(self._downloads, missing), (workspace, unpacked)])
-        return [fetch(self._params.mirror, archive, self._downloads) for archive in archives]
+        mirror = self._params.mirror or _OWN
+        return [fetch(mirror, archive, self._downloads) for archive in archives]
 
     def _unpacked(
         self, archive: Path, names: Sequence[str], split: Split, workspace: Path
