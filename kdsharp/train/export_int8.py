@@ -19,7 +19,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kdsharp.errors import KdsharpError
 from kdsharp.train.export import (
-    INPUT,
     ODD_SIZES,
     OUTPUT,
     padding_nodes,
@@ -78,7 +77,7 @@ def check_int8(quantized: QuantizedStudent, run: Callable[[Pixels], Pixels]) -> 
 
 
 def _nodes(quantized: QuantizedStudent) -> list[onnx.NodeProto]:
-    node, grid = helper.make_node, quantized.config.grid
+    node = helper.make_node
     return [
         *padding_nodes(),
         # (N, C, H, W) -> (N, C, rows, grid, columns, grid) -> (N, C grid grid, rows, columns)
@@ -93,11 +92,20 @@ def _nodes(quantized: QuantizedStudent) -> list[onnx.NodeProto]:
         *_conv(quantized, 0),
         *_conv(quantized, 1),
         *_conv(quantized, 2),
-        node("DepthToSpace", ["z2"], ["detail"], "unfold", blocksize=grid, mode="CRD"),
-        node("Slice", ["detail", "corner", "size", "axes"], ["cut"], "crop"),
-        node("DequantizeLinear", [INPUT, "one", "zero"], ["picture"], "picture"),
-        node("Add", ["picture", "cut"], ["sharp"], "residual"),
-        node("QuantizeLinear", ["sharp", "one", "zero"], [OUTPUT], "round"),
+        # The picture is added while it is folded: OpenVINO makes that a part of the convolution.
+        node("Slice", ["q0", "inside", "outside", "axes"], ["middle"], "middle"),
+        node("DequantizeLinear", ["middle", "one", "zero"], ["picture"], "picture"),
+        node("Add", ["z2", "picture"], ["sum"], "residual"),
+        node("QuantizeLinear", ["sum", "one", "zero"], ["sharp"], "round"),
+        # (N, C grid grid, rows, columns) -> (N, C, grid, grid, rows, columns) -> (N, C, H, W)
+        node("Shape", ["sharp"], ["inner"], "inner", start=2, end=4),
+        node("Concat", ["same", "side", "side", "inner"], ["layers"], "layers", axis=0),
+        node("Reshape", ["sharp", "layers"], ["layered"], "layered"),
+        node("Transpose", ["layered"], ["woven"], "weave", perm=[0, 1, 4, 2, 5, 3]),
+        node("Mul", ["inner", "grid"], ["pixels"], "pixels"),
+        node("Concat", ["same", "pixels"], ["full"], "full", axis=0),
+        node("Reshape", ["woven", "full"], ["unfolded"], "unfold"),
+        node("Slice", ["unfolded", "corner", "size", "axes"], [OUTPUT], "crop"),
     ]
 
 
@@ -127,7 +135,16 @@ def _scale(index: int) -> str:
 def _constants(exact: QuantizedStudent) -> list[onnx.TensorProto]:
     grid, planes = exact.config.grid, exact.planes
     same, channels = [0, planes], [0, planes * grid**2]
-    sizes = size_constants(grid, exact.margin, same=same, side=[grid], channels=channels)
+    inside = exact.margin // grid
+    sizes = size_constants(
+        grid,
+        exact.margin,
+        same=same,
+        side=[grid],
+        channels=channels,
+        inside=[inside] * 2,
+        outside=[-inside] * 2,
+    )
     values: dict[str, Any] = {"one": np.float32(1), "zero": np.uint8(0)}
     for index in range(3):
         weight, bias = exact.whole(index)
