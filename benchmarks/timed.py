@@ -69,6 +69,6 @@ def psnr_on(sets: Sets, network: Student | Teacher, scale: int) -> list[float]:
     """Y-PSNR (dB) of a network on each set."""
     run = Sharpener(engine=torch_engine(network)).array
     return [
-        score_set(samples(paths, scale), [lambda photo: run(photo.low)], scale)[0].psnr
+        score_set(samples(paths, scale), lambda photo: run(photo.low), scale).psnr
         for paths in sets.values()
     ]
