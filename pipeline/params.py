@@ -3,13 +3,16 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from kdsharp.degrade import known_recipe
+from kdsharp.degrade.recipes import Recipe
 from kdsharp.errors import UserError
 from kdsharp.train.config import PatchesConfig, StudentConfig, TeacherConfig
 from pipeline.paths import PARAMS
@@ -23,6 +26,8 @@ class _Section(BaseModel):
 
 Share = Annotated[float, Gt(0), Lt(0.5)]
 Count = Annotated[int, Ge(1)]
+
+_RECIPE = "recipe"  # the type of an error whose message says all
 
 
 class FolderParams(_Section):
@@ -59,8 +64,22 @@ class DataParams(_Section):
 class DegradationParams(_Section):
     """What turns high quality into low quality."""
 
-    name: Literal["bicubic"]
+    name: str
     scale: Annotated[int, Ge(2), Le(4)]
+    recipes: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            known_recipe(self.name, self.recipes)
+        except UserError as error:
+            raise PydanticCustomError(_RECIPE, "{line}", {"line": str(error)}) from None
+        return self
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe `name`."""
+        return known_recipe(self.name, self.recipes)
 
 
 class ExportParams(_Section):
@@ -154,6 +173,8 @@ def _explain(path: Path, error: ValidationError) -> str:
         what = "is no known key: check the spelling against docs/params.md"
     elif first["type"] in {"missing", "missing_argument"}:
         what = "is missing"
+    elif first["type"] == _RECIPE:
+        key, what = f"{key}:", first["msg"]
     else:
         what = f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
     more = error.error_count() - 1

@@ -1,6 +1,7 @@
 """Score methods on whole photos: how close each brings the degraded photo to the original."""
 
 import csv
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -84,7 +85,10 @@ def read_manifest(manifest: Path = MANIFEST) -> list[dict[str, str]]:
 
 
 def load_pair(photo: Photo, degradation: DegradationParams) -> tuple[Pixels, Pixels]:
-    """The degraded photo and the original, both cropped to a multiple of the scale."""
+    """The degraded photo and the original, both cropped to a multiple of the scale.
+
+    What a recipe draws follows from the photo's split and name.
+    """
     scale = degradation.scale
     truth = crop_to_multiple(read_rgb(photo.path), scale)
     if min(truth.size) < _WINDOW + 2 * scale:
@@ -92,7 +96,8 @@ def load_pair(photo: Photo, degradation: DegradationParams) -> tuple[Pixels, Pix
         raise UserError(
             f"{photo.path}: {width}x{height} is too small for SSIM: raise data.min_side"
         )
-    return np.asarray(degrade(truth, degradation.name, scale)), np.asarray(truth)
+    seed = int.from_bytes(hashlib.sha256(f"{photo.split}/{photo.name}".encode()).digest()[:8])
+    return np.asarray(degrade(truth, degradation.recipe, scale, seed)), np.asarray(truth)
 
 
 def score(

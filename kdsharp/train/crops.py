@@ -1,10 +1,9 @@
 """Cut paired patches from whole photos and their degraded versions.
 
-A photo is degraded as a whole and then both versions are cut at the same place, so that a patch
-looks as it would inside the picture, without borders of its own. Places are multiples of the scale,
-as every picture begins on the grid of its degradation: a student that has seen it at one phase only
-is better there. The crops follow from the seed
-and the photo's name alone: any number of workers writes the same bytes.
+Both versions are cut at the same place (`kdsharp.degrade.crops`). Places are multiples of the
+scale, as every picture begins on the grid of its degradation: a student that has seen it at one
+phase only is better there. Places, and what a recipe draws for each patch, follow from the seed,
+the photo's name and the patch's number in the photo: any number of workers writes the same bytes.
 
 Flat crops teach nothing. Of at most `tries` random places the first is taken whose detail (mean
 absolute step between neighbouring luma pixels, 0..255) reaches `min_detail`, else the one with the
@@ -25,7 +24,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from kdsharp.color import luma
-from kdsharp.degrade import crop_to_multiple, degrade
+from kdsharp.degrade import crop_to_multiple
+from kdsharp.degrade.crops import degraded_crops
+from kdsharp.degrade.recipes import Recipe
 from kdsharp.errors import UserError
 from kdsharp.images import read_rgb
 from kdsharp.train.config import PatchesConfig
@@ -40,18 +41,18 @@ def cut_patches(
     folder: Path,
     split: str,
     config: PatchesConfig,
-    degradation: tuple[str, int],
+    recipe: Recipe,
+    scale: int,
     done: Callable[[int], None] = lambda _: None,
     *,
     labelled: bool = True,
 ) -> None:
     """Write `count` pairs cut from `photos` to `folder` as `{split}_lr.npy` and `{split}_hr.npy`.
 
-    Without the second where they are not `labelled`. `degradation` is the recipe's name and scale.
+    Without the second where they are not `labelled`. `recipe` makes the first, at `scale`.
     `done(n)` is called, from several threads, when n more pairs are written. Raises `UserError` for
     a photo that is smaller than a patch.
     """
-    name, scale = degradation
     shape = (count, config.size, config.size, 3)
     targets = [
         np.lib.format.open_memmap(folder / f"{split}_{kind}.npy", "w+", np.uint8, shape)
@@ -63,21 +64,19 @@ def cut_patches(
     def cut(index: int) -> None:
         if shares[index]:
             rows = slice(int(starts[index]), int(starts[index + 1]))
-            pair = _degraded_pair(photos[index], name, scale, config.size)
-            places = _choose_places(
-                pair[1], shares[index], _generator(config, photos[index]), config, scale
-            )
-            for target, picture in zip(targets, pair, strict=False):
-                target[rows] = [
-                    picture[y : y + config.size, x : x + config.size] for y, x in places
-                ]
+            image, seed = _photo(photos[index], scale, config.size), _seed(config, photos[index])
+            random = np.random.default_rng(seed)
+            places = _choose_places(np.asarray(image), shares[index], random, config, scale)
+            pairs = degraded_crops(image, places, config.size, recipe, scale, seed)
+            for target, crops in zip(targets, pairs, strict=False):
+                target[rows] = crops
             done(shares[index])
 
     with ThreadPoolExecutor(config.workers or os.cpu_count()) as pool:
         list(pool.map(cut, range(len(photos))))
     for target in targets:
         target.flush()
-    info = {"size": config.size, "degradation": name, "scale": scale}
+    info = {"size": config.size, "degradation": recipe.name, "scale": scale}
     (folder / INFO).write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
 
 
@@ -97,20 +96,20 @@ def _shares(sizes: Sequence[tuple[int, int]], count: int) -> list[int]:
     return [int(share) for share in shares]
 
 
-def _generator(config: PatchesConfig, photo: Path) -> np.random.Generator:
-    """Random numbers that belong to this photo, whatever the others are and who cuts it."""
+def _seed(config: PatchesConfig, photo: Path) -> list[int]:
+    """For random numbers that belong to this photo, whatever the others are and who cuts it."""
     key = hashlib.sha256(photo.name.encode()).digest()
-    return np.random.default_rng([config.seed, *np.frombuffer(key, np.uint32)])
+    return [config.seed, *(int(word) for word in np.frombuffer(key, np.uint32))]
 
 
-def _degraded_pair(photo: Path, name: str, scale: int, size: int) -> tuple[Pixels, Pixels]:
-    image = crop_to_multiple(read_rgb(photo), scale)
+def _photo(path: Path, scale: int, size: int) -> Image.Image:
+    image = crop_to_multiple(read_rgb(path), scale)
     if min(image.size) < size:
         width, height = image.size
         raise UserError(
-            f"{photo} is {width}x{height}, smaller than a patch of {size}: raise data.min_side"
+            f"{path} is {width}x{height}, smaller than a patch of {size}: raise data.min_side"
         )
-    return np.asarray(degrade(image, name, scale)), np.asarray(image)
+    return image
 
 
 def _choose_places(

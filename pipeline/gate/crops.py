@@ -1,7 +1,6 @@
 """The frozen set of crops that candidates are judged on: cut once, kept as it is, checked by hash.
 
-A photo is degraded as a whole and then both versions are cut at the same places, multiples of the
-scale, as patches are.
+Places are multiples of the scale, and crops are degraded as patches are (`kdsharp.degrade.crops`).
 Each photo gives the same number of crops, so that none outweighs the others.
 """
 
@@ -18,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kdsharp.color import luma
-from kdsharp.degrade import crop_to_multiple, degrade
+from kdsharp.degrade import crop_to_multiple
+from kdsharp.degrade.crops import degraded_crops
 from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir, write_json
 from kdsharp.images import read_rgb
@@ -84,7 +84,9 @@ class GateSet:
 
 def made_with(params: GateParams, degradation: DegradationParams) -> dict[str, Any]:
     """All parameters that a set depends on; one of them changed, and it is cut anew."""
-    return {**params.model_dump(), "degradation": degradation.name, "scale": degradation.scale}
+    recipe = {"degradation": degradation.name, "scale": degradation.scale}
+    own = {"recipes": degradation.recipes} if degradation.recipes else {}
+    return {**params.model_dump(), **recipe, **own}
 
 
 def cut_gate_set(
@@ -95,17 +97,15 @@ def cut_gate_set(
     The same photos and parameters give the same bytes. Photos must not be smaller than a crop.
     The folder appears when it is whole.
     """
-    each = -(-params.crops // len(photos))
+    each, recipe = -(-params.crops // len(photos)), degradation.recipe
 
     def cut(photo: Photo) -> tuple[Pixels, Pixels, list[Place]]:
         image = crop_to_multiple(read_rgb(photo.path), degradation.scale)
-        whole = degrade(image, degradation.name, degradation.scale), image
-        low, high = (np.asarray(picture) for picture in whole)
-        random = _generator(params.seed, photo.sha256)
-        places = _choose_places(high, each, params.size, degradation.scale, random)
-        windows = [np.s_[y : y + params.size, x : x + params.size] for y, x in places]
-        # Copies: a view would keep the whole photo in memory.
-        return np.stack([low[w] for w in windows]), np.stack([high[w] for w in windows]), places
+        seed = _seed(params.seed, photo.sha256)
+        random, pixels = np.random.default_rng(seed), np.asarray(image)
+        places = _choose_places(pixels, each, params.size, degradation.scale, random)
+        pair = degraded_crops(image, places, params.size, recipe, degradation.scale, seed)
+        return *pair, places
 
     with ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1)) as pool:
         lows, highs, found = zip(*pool.map(cut, photos), strict=True)
@@ -154,11 +154,10 @@ def _digest(index: dict[str, Any], low: Pixels, high: Pixels) -> str:
     return digest.hexdigest()
 
 
-def _generator(seed: int, sha256: str) -> np.random.Generator:
-    """Random numbers that belong to this photo's content, whatever the others are."""
-    return np.random.default_rng(
-        [abs(seed), seed < 0, *np.frombuffer(bytes.fromhex(sha256), "<u4")]
-    )
+def _seed(seed: int, sha256: str) -> list[int]:
+    """For random numbers that belong to this photo's content, whatever the others are."""
+    words = np.frombuffer(bytes.fromhex(sha256), "<u4")
+    return [abs(seed), int(seed < 0), *(int(word) for word in words)]
 
 
 def _choose_places(

@@ -24,7 +24,7 @@ def main(params: Params) -> None:
     The folder appears when it is whole.
     """
     manifest = pd.read_csv(MANIFEST)
-    degradation = (params.degradation.name, params.degradation.scale)
+    recipe, scale = params.degradation.recipe, params.degradation.scale
     wanted = params.patches
     counts = {"train": wanted.train, "val": wanted.val, UNLABELLED: wanted.unlabelled}
     with atomic_dir(PATCHES) as folder:
@@ -40,7 +40,7 @@ def main(params: Params) -> None:
                 )
             began = time.monotonic()
             labelled = split != UNLABELLED
-            cut_patches(photos, count, folder, split, wanted, degradation, labelled=labelled)
+            cut_patches(photos, count, folder, split, wanted, recipe, scale, labelled=labelled)
             rate = count / (time.monotonic() - began)
             log.info("%s: %d patches of %d photos, %.0f/s", split, count, len(photos), rate)
 

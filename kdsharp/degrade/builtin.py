@@ -1,0 +1,105 @@
+"""The recipes that come with kdsharp, written as own ones are (`kdsharp.degrade.recipes`)."""
+
+from typing import Any
+
+from kdsharp.degrade.kernels import KERNELS
+
+__all__ = ["ABOUT", "BUILTIN", "ROWS"]
+
+_ANY = list(KERNELS)
+_SCREEN = ["bicubic", "bilinear", "lanczos"]
+
+
+def _small(kernel: str, *stored: dict[str, Any]) -> list[dict[str, Any]]:
+    """Shrunk with `kernel`, `stored` small, and enlarged as the field's tables do it."""
+    return [{"shrink": {"kernel": kernel}}, *stored, {"enlarge": {"kernel": "bicubic"}}]
+
+
+def _jpeg(quality: int) -> list[dict[str, Any]]:
+    return _small("bicubic", {"jpeg": {"quality": quality, "chroma": "4:2:0"}})
+
+
+def _call(codec: str, kbps: int) -> list[dict[str, Any]]:
+    video = {"codec": codec, "kbps": kbps, "pan": 0.7, "angle": 30}
+    return _small("bicubic", {"video": video})
+
+
+ROWS: dict[str, Any] = {
+    "pil-bicubic": _small("bicubic"),
+    "area": _small("area"),
+    "cubic": _small("cubic"),
+    "bilinear": _small("bilinear"),
+    "lanczos": _small("lanczos"),
+    "jpeg90": _jpeg(90),
+    "jpeg60": _jpeg(60),
+    "jpeg30": _jpeg(30),
+    "webp75": _small("bicubic", {"webp": {"quality": 75}}),
+    "noise5": _small("bicubic", {"noise": {"sigma": 5, "seed": 1}}),
+    "gaussian": [{"blur": {"sigma": 1.2}}],
+    "motion": [{"motion": {"length": 7, "angle": 30}}],
+    "videocall-150k": _call("h264", 150),
+    "videocall-300k": _call("h264", 300),
+    "videocall-600k": _call("h264", 600),
+    "videocall-vp9-300k": _call("vp9", 300),
+    "sharp": [],
+}
+"""One degradation each, with nothing to draw: the rows of a table."""
+
+BUILTIN: dict[str, Any] = {
+    "bicubic": _small("bicubic"),
+    "kernels": [{"shrink": {"kernel": _ANY}}, {"enlarge": {"kernel": _SCREEN}}],
+    "soft": [
+        {"blur": {"sigma": [0.4, 1.6], "chance": 0.5}},
+        {"motion": {"length": [2, 9], "chance": 0.25}},
+        {"shrink": {"kernel": _ANY, "scale": [1, 4]}},
+        {"enlarge": {"kernel": _SCREEN}},
+    ],
+    "web": [
+        {"blur": {"sigma": [0.4, 1], "chance": 0.2}},
+        {"shrink": {"kernel": _ANY, "scale": [1, 3]}},
+        {"jpeg": {}},
+        {"jpeg": {"quality": [60, 95], "chance": 0.3}},
+        {"enlarge": {"kernel": _SCREEN}},
+    ],
+    "webp": [
+        {"shrink": {"kernel": _ANY, "scale": [1, 3]}},
+        {"webp": {}},
+        {"enlarge": {"kernel": _SCREEN}},
+    ],
+    "phone": [
+        {"blur": {"sigma": [0.4, 1.6], "chance": 0.5}},
+        {"motion": {"length": [2, 9], "chance": 0.3}},
+        {"poisson": {"chance": 0.5}},
+        {"noise": {"sigma": [1, 6], "chance": 0.5}},
+        {"jpeg": {"quality": [70, 95]}},
+        {"shrink": {"kernel": _ANY, "scale": [1, 2]}},
+        {"enlarge": {"kernel": _SCREEN}},
+    ],
+    "videocall": [
+        {"noise": {"sigma": [0.5, 3], "chance": 0.5}},
+        {"shrink": {"kernel": ["area", "bilinear", "bicubic"], "scale": [1.5, 3]}},
+        {"video": {"kbps": [150, 1000]}},
+        {"enlarge": {"kernel": ["bilinear", "bicubic"]}},
+    ],
+    "robust": {
+        "bicubic": 2, "kernels": 3, "soft": 2, "web": 2, "jpeg": 3,
+        "webp": 1, "phone": 1, "videocall": 3, "sharp": 1,
+    },
+    "jpeg": _small("bicubic", {"jpeg": {}}),
+    **ROWS,
+}  # fmt: skip
+"""Every recipe by its name."""
+
+ABOUT: dict[str, str] = {
+    "bicubic": "Pillow's anti-aliased bicubic (MATLAB's imresize), down and up again",
+    "kernels": "any kernel down, any smooth one up again",
+    "soft": "blurred, moved, shrunk by 1 to 4 with any kernel",
+    "jpeg": "shrunk, JPEG 30 to 95, enlarged",
+    "web": "shrunk by 1 to 3, JPEG 30 to 95, often twice",
+    "webp": "shrunk by 1 to 3, WebP 30 to 95",
+    "phone": "blurred, moved, noisy, JPEG 70 to 95, then shrunk",
+    "videocall": "shrunk by 1.5 to 3, H.264 or VP9 at a call's bit rate, enlarged",
+    "robust": "a mixture of all of these, and of untouched pictures",
+    "sharp": "nothing is done",
+}
+"""What those with something to draw do, in a few words; the names of the others say it."""
