@@ -7,6 +7,7 @@ import typer
 
 from kdsharp import __version__
 from kdsharp.commands.compare import compare
+from kdsharp.commands.degrade import degrade
 from kdsharp.commands.models import models
 from kdsharp.commands.sharpen import sharpen
 from kdsharp.errors import UserError
@@ -65,3 +66,4 @@ app.command(short_help="List the models that ship.")(models)
 app.command(short_help="Put two pictures, or a photo and its sharpened version, side by side.")(
     compare
 )
+app.command(short_help="Blur, shrink and compress a photo, as training does.")(degrade)

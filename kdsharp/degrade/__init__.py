@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kdsharp.degrade.builtin import BUILTIN
+from kdsharp.degrade.builtin import ABOUT, BUILTIN
 from kdsharp.degrade.recipes import Recipe, find_recipe, run_steps
 
-__all__ = ["crop_to_multiple", "degrade", "known_recipe"]
+__all__ = ["crop_to_multiple", "degrade", "known_recipe", "recipe_table"]
 
 
 def crop_to_multiple(image: Image.Image, multiple: int) -> Image.Image:
@@ -39,3 +39,12 @@ def degrade(image: Image.Image, recipe: Recipe | str, scale: float, seed: int = 
     """
     found = known_recipe(recipe) if isinstance(recipe, str) else recipe
     return run_steps(found.draw(np.random.default_rng(seed), scale), image)
+
+
+def recipe_table() -> list[str]:
+    """A line for each built-in recipe, for people: its name and what it does."""
+    width, lines = max(map(len, BUILTIN)), []
+    for name in BUILTIN:
+        steps = known_recipe(name).draw(np.random.default_rng(0), 2)
+        lines.append(f"{name:{width}}  {ABOUT.get(name) or ', '.join(map(str, steps))}")
+    return lines

@@ -20,7 +20,7 @@ def _jpeg(quality: int) -> list[dict[str, Any]]:
 
 
 def _call(codec: str, kbps: int) -> list[dict[str, Any]]:
-    video = {"codec": codec, "kbps": kbps, "pan": 0.7, "angle": 30}
+    video = {"codec": codec, "kbps": kbps, "pan": 0.4, "angle": 30}
     return _small("bicubic", {"video": video})
 
 
@@ -37,9 +37,9 @@ ROWS: dict[str, Any] = {
     "noise5": _small("bicubic", {"noise": {"sigma": 5, "seed": 1}}),
     "gaussian": [{"blur": {"sigma": 1.2}}],
     "motion": [{"motion": {"length": 7, "angle": 30}}],
-    "videocall-150k": _call("h264", 150),
     "videocall-300k": _call("h264", 300),
     "videocall-600k": _call("h264", 600),
+    "videocall-1000k": _call("h264", 1000),
     "videocall-vp9-300k": _call("vp9", 300),
     "sharp": [],
 }
@@ -54,6 +54,7 @@ BUILTIN: dict[str, Any] = {
         {"shrink": {"kernel": _ANY, "scale": [1, 4]}},
         {"enlarge": {"kernel": _SCREEN}},
     ],
+    "jpeg": _small("bicubic", {"jpeg": {}}),
     "web": [
         {"blur": {"sigma": [0.4, 1], "chance": 0.2}},
         {"shrink": {"kernel": _ANY, "scale": [1, 3]}},
@@ -78,14 +79,13 @@ BUILTIN: dict[str, Any] = {
     "videocall": [
         {"noise": {"sigma": [0.5, 3], "chance": 0.5}},
         {"shrink": {"kernel": ["area", "bilinear", "bicubic"], "scale": [1.5, 3]}},
-        {"video": {"kbps": [150, 1000]}},
+        {"video": {"kbps": [200, 1500]}},
         {"enlarge": {"kernel": ["bilinear", "bicubic"]}},
     ],
     "robust": {
         "bicubic": 2, "kernels": 3, "soft": 2, "web": 2, "jpeg": 3,
         "webp": 1, "phone": 1, "videocall": 3, "sharp": 1,
     },
-    "jpeg": _small("bicubic", {"jpeg": {}}),
     **ROWS,
 }  # fmt: skip
 """Every recipe by its name."""
@@ -102,4 +102,4 @@ ABOUT: dict[str, str] = {
     "robust": "a mixture of all of these, and of untouched pictures",
     "sharp": "nothing is done",
 }
-"""What those with something to draw do, in a few words; the names of the others say it."""
+"""What those do that draw values, or nothing, in a few words; the steps of the others say it."""

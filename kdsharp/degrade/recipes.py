@@ -15,7 +15,7 @@ first draws all values and then runs, so that a draw can be told and repeated.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +46,9 @@ class Drawn:
     def __str__(self) -> str:
         known = KINDS[self.kind].parameters
         told = [
-            f"{v:.3g}" if isinstance(v, float) else f"{v}"
-            for k, v in self.values.items()
-            if known[k].shown
+            value if isinstance(value, str) else f"{name} {_short(value)}"
+            for name, value in self.values.items()
+            if known[name].shown
         ]
         return " ".join([self.kind, *told])
 
@@ -98,12 +98,22 @@ class Recipe:
         return [step for part in parts for step in part.draw(random, scale)]
 
 
-def run_steps(steps: Iterable[Drawn], image: Image.Image) -> Image.Image:
-    """The 8-bit RGB `image` after all `steps`, in its own size: enlarged at the end if need be."""
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def run_steps(
+    steps: Iterable[Drawn], image: Image.Image, done: Callable[[], None] = lambda: None
+) -> Image.Image:
+    """The 8-bit RGB `image` after all `steps`, in its own size: enlarged at the end if need be.
+
+    `done()` is called after each step, and after that last one.
+    """
     size = image.size
     for step in [*steps, Drawn(ENLARGE, {"kernel": "bicubic"})]:
         extra = {"size": size} if step.kind == ENLARGE else {}
         image = KINDS[step.kind].run(image, **extra, **step.values)
+        done()
     return image
 
 

@@ -110,8 +110,8 @@ KINDS: dict[str, Kind] = {
         code_video,
         {
             "codec": Words(CODECS, CODECS),
-            "kbps": Number(20, 10_000, (150, 1000)),
-            "pan": Number(0, 4, (0.2, 1.2)),
+            "kbps": Number(20, 10_000, (200, 1500)),
+            "pan": Number(0, 4, (0.1, 0.8)),
             "angle": _ANGLE,
         },
         wide=True,

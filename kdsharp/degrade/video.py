@@ -78,7 +78,14 @@ def _options(codec: str, rate: str) -> dict[str, str]:
     """Live, at a constant rate, with a buffer of one second."""
     constant = {"maxrate": rate, "bufsize": rate}
     if codec == "h264":
-        return {"preset": "superfast", "tune": "zerolatency", **constant}
+        # By default x264 has its key frame cost little, and takes a second and a half to recover.
+        # So its ninth frame is within 0.6 dB of the 49th that it codes by default (Set14).
+        return {
+            "preset": "superfast",
+            "tune": "zerolatency",
+            "x264-params": "qcomp=0.3",
+            **constant,
+        }
     live = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
     # As in browsers' calls: without the limit the key frame takes many times the rate.
     return {**live, "minrate": rate, **constant, "max-intra-rate": "600"}
