@@ -23,8 +23,9 @@ CODECS = ("h264", "vp9")
 _ENCODERS = {"h264": "libx264", "vp9": "libvpx-vp9"}
 _FPS, _MIDDLE = 30, 8
 _NOMINAL = 640 * 360
-# Codecs work in blocks: a smaller picture is continued by its last row and column.
-_LEAST = 32
+# A smaller picture is continued by its last row and column: at the rate of 64x64 x264 has no bits
+# even for the colour of a flat one.
+_LEAST = 128
 
 Planes = npt.NDArray[np.uint8]
 
@@ -39,8 +40,8 @@ def code_video(
     Colour is 4:2:0. Raises `UserError` where PyAV or its encoder is missing.
     """
     width, height = image.size
-    rate = int(kbps * 1000 * width * height / _NOMINAL)
     whole = _padded(image, *(max(side + side % 2, _LEAST) for side in image.size))
+    rate = int(kbps * 1000 * whole.width * whole.height / _NOMINAL)
     x, y = pan * math.cos(math.radians(angle)), pan * math.sin(math.radians(angle))
     frames = _panned(_planes(whole), [(k * x, k * y) for k in range(-_MIDDLE, _MIDDLE)])
     coded = _code(frames, whole.size, codec, rate)
