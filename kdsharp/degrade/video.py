@@ -80,7 +80,7 @@ def _options(codec: str, rate: str) -> dict[str, str]:
     constant = {"maxrate": rate, "bufsize": rate}
     if codec == "h264":
         # By default x264 has its key frame cost little, and takes a second and a half to recover.
-        # So its ninth frame is within 0.6 dB of the 49th that it codes by default (Set14).
+        # So its ninth frame is within 0.6 dB of the 49th that it codes by default (five photos).
         return {
             "preset": "superfast",
             "tune": "zerolatency",

@@ -10,6 +10,7 @@ from kdsharp.degrade import degrade
 from kdsharp.errors import UserError
 from pipeline.gate.apart import check_apart
 from pipeline.gate.crops import Source, cut_gate_set, load_gate_set, made_with
+from pipeline.params import DegradationParams
 from tests.pipeline.gated import BICUBIC, gate_params, photo
 
 
@@ -61,6 +62,28 @@ def test_the_same_photos_give_the_same_bytes(cut, tmp_path):
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
     assert cut("other", seed=2).sha256 != first.sha256
     assert (cut("edition", edition=2).high_NHWC == first.high_NHWC).all()
+
+
+def test_a_mixture_draws_for_each_crop_and_the_same_again(photos, tmp_path):
+    robust = DegradationParams(name="robust", scale=2)
+    for name in ("one", "again"):
+        cut_gate_set(photos, tmp_path / name, gate_params(crops=24), robust)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+    made = load_gate_set(tmp_path / "one")
+    assert made.degradation == "robust"
+    errors = np.abs(made.low_NHWC.astype(int) - made.high_NHWC).mean((1, 2, 3))
+    assert len(set(errors.round(6))) > 12
+
+
+def test_own_recipes_are_part_of_what_a_set_is_made_with():
+    own = [{"jpeg": {"quality": quality}} for quality in (60, 70)]
+    made = [
+        made_with(gate_params(), DegradationParams(name="a", scale=2, recipes={"a": [step]}))
+        for step in own
+    ]
+    assert made[0] != made[1]
+    assert "recipes" not in made_with(gate_params(), BICUBIC)
 
 
 def test_a_photo_s_crops_do_not_depend_on_the_others(cut, photos):

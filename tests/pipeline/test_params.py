@@ -55,6 +55,16 @@ def test_the_repo_s_own_params_are_valid():
         ("data.folder.val", 0.5, "data.folder.val is 0.5"),
         ("data.folder.val", "a tenth", "data.folder.val is 'a tenth'"),
         ("data.div2k.train", 801, "data.div2k.train is 801"),
+        ("degradation.name", "sepia", "degradation: recipe 'sepia' is unknown: choose one of"),
+        ("degradation.name", 3, "degradation.name is 3"),
+        ("degradation.recipes", ["web"], "degradation.recipes is ['web']"),
+        ("degradation.recipes", {"a": ["a"]}, "degradation: recipe 'a' contains itself: a -> a"),
+        ("degradation.recipes", {"a": [{"sepia": {}}]}, "recipe 'a', step 1: 'sepia' is no kind"),
+        (
+            "degradation.recipes",
+            {"a": [{"jpeg": {"quality": 101}}]},
+            "degradation: recipe 'a', step 1 (jpeg): quality is 101: must lie within 10 and 100",
+        ),
         ("degradation.scale", 5, "degradation.scale is 5"),
         ("degradation.scale", 2.5, "degradation.scale is 2.5"),
         ("patches.min_detail", float("nan"), "patches.min_detail is nan"),
@@ -88,6 +98,29 @@ def test_every_mistake_is_named(changed, key, value, words):
         load_params(path)
     assert words in str(error.value)
     assert str(error.value).startswith(f"{path}: ")
+
+
+def test_own_recipes(tmp_path):
+    text = PARAMS.read_text().replace("name: bicubic  ", "name: office  ")
+    own = "{office: [{shrink: {kernel: [area, bicubic]}}, {jpeg: {}}], both: {office: 1, web: 1}}"
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace("recipes: {}", f"recipes: {own}"))
+    params = load_params(path)
+    assert params.degradation.recipe.name == "office"
+    assert params.digest() != load_params().digest()
+
+
+def test_the_example_of_the_docs_is_valid(tmp_path):
+    page = Path("docs/robustness.md").read_text(encoding="utf-8")
+    values = YAML(typ="safe").load(PARAMS)
+    values["degradation"].update(
+        YAML(typ="safe").load(page.split("```yaml")[1].split("```")[0])["degradation"]
+    )
+    path = tmp_path / "params.yaml"
+    with path.open("w") as opened:
+        YAML(typ="safe").dump(values, opened)
+    params = load_params(path)
+    assert params.degradation.name in params.degradation.recipes
 
 
 def test_more_than_one_mistake_is_counted(tmp_path):

@@ -86,8 +86,20 @@ def test_the_presets_of_the_sizes_are_the_family(checkout, size, scale):
     assert student.loop.crop > 2 * Student(student).margin
 
 
+@pytest.mark.parametrize("name", ["robust", "videocall"])
+def test_a_preset_of_a_degradation_goes_with_a_recipe_and_a_size(checkout, name):
+    apply_preset("release", "nano-x2", name)
+    params = load_params()
+    assert (params.degradation.recipe.name, params.degradation.recipe.random) == (name, True)
+    assert params.data.source == "folder"
+    apply_preset("release", "nano-x2")
+    assert load_params().degradation.name == "bicubic"
+
+
 def test_unknown_preset(checkout):
-    with pytest.raises(UserError, match=r"no preset 'nope' \(known: .*original, release, sample"):
+    with pytest.raises(
+        UserError, match=r"no preset 'nope' \(known: .*original, release, robust, sample"
+    ):
         apply_preset("nope")
     with pytest.raises(UserError, match="no preset"):
         apply_preset("../params")

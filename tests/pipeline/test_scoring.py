@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from kdsharp.metrics import METRICS, compare
 from kdsharp.train.student import load_student
 from kdsharp.train.teacher import load_teacher
 from pipeline.methods import _remembered, load_methods
-from pipeline.params import load_params
+from pipeline.params import DegradationParams, load_params
 from pipeline.scoring import (
     Photo,
     averages,
@@ -75,6 +77,17 @@ def test_pair_is_cropped_and_degraded(checkout):
     whole = Image.open(Photo("test", NASTY).path).convert("RGB").crop((0, 0, 40, 56))
     assert np.array_equal(truth, np.asarray(whole))
     assert np.array_equal(low, np.asarray(degrade(whole, "bicubic", 2)))
+
+
+def test_what_a_recipe_draws_follows_from_the_photo_s_name(checkout):
+    drawn = DegradationParams(
+        name="some", scale=2, recipes={"some": [{"noise": {"sigma": [5, 50]}}]}
+    )
+    one, again = (load_pair(Photo("test", NASTY), drawn)[0] for _ in range(2))
+    np.testing.assert_array_equal(one, again)
+    source = Photo("test", NASTY).path
+    shutil.copy(source, source.with_name("other.png"))
+    assert not np.array_equal(load_pair(Photo("test", "other.png"), drawn)[0], one)
 
 
 def test_a_photo_too_small_for_ssim_is_named(checkout):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdsharp.degrade import crop_to_multiple, degrade
+from kdsharp.degrade import crop_to_multiple, degrade, known_recipe
 from kdsharp.errors import UserError
 from kdsharp.train.config import PatchesConfig
 from kdsharp.train.crops import cut_patches
@@ -24,9 +24,9 @@ def photos(tmp_path):
     return sorted(folder.iterdir())
 
 
-def cut(photos, folder, count=20, config=CONFIG):
+def cut(photos, folder, count=20, config=CONFIG, recipe="bicubic"):
     folder.mkdir()
-    cut_patches(photos, count, folder, "train", config, ("bicubic", 2))
+    cut_patches(photos, count, folder, "train", config, known_recipe(recipe), 2)
     return load_patches(folder, "train")
 
 
@@ -41,12 +41,26 @@ def test_every_pair_is_a_place_of_a_degraded_photo(photos, tmp_path):
         assert y % 2 == x % 2 == 0  # the grid of the degradation
 
 
-def test_the_bytes_do_not_depend_on_the_number_of_workers(photos, tmp_path):
-    folders = [tmp_path / "one", tmp_path / "many"]
-    for folder, workers in zip(folders, (1, 4), strict=True):
-        cut(photos, folder, config=dataclasses.replace(CONFIG, workers=workers))
+@pytest.mark.parametrize("recipe", ["bicubic", "robust"])
+def test_the_bytes_do_not_depend_on_the_number_of_workers(photos, tmp_path, recipe):
+    folders = [tmp_path / f"by {workers}" for workers in (1, 2, 3)]
+    for workers, folder in enumerate(folders, start=1):
+        cut(photos, folder, 60, dataclasses.replace(CONFIG, workers=workers), recipe)
     for path in folders[0].iterdir():
-        assert path.read_bytes() == (folders[1] / path.name).read_bytes()
+        for other in folders[1:]:
+            assert path.read_bytes() == (other / path.name).read_bytes()
+
+
+def test_a_mixture_degrades_patches_in_several_ways_and_leaves_the_truth(photos, tmp_path):
+    mixed, plain = (cut(photos, tmp_path / name, 60, recipe=name) for name in ("robust", "bicubic"))
+    np.testing.assert_array_equal(mixed.hr_NHWC, plain.hr_NHWC)
+    errors = np.abs(mixed.lr_NHWC.astype(int) - mixed.hr_NHWC).mean((1, 2, 3))
+    assert (errors == 0).sum() in range(1, 12)  # one in eighteen is left as it is
+    assert len(set(errors)) > 40
+    same = (mixed.lr_NHWC == plain.lr_NHWC).all((1, 2, 3)).sum()
+    assert same in range(1, 20)
+    other = cut(photos, tmp_path / "seed", 60, dataclasses.replace(CONFIG, seed=4), recipe="robust")
+    assert not np.array_equal(other.lr_NHWC, mixed.lr_NHWC)
 
 
 def test_another_seed_cuts_elsewhere(photos, tmp_path):
