@@ -158,7 +158,7 @@ def test_run_is_told_everything(evaluated):
         "kdsharp.student_sha256": sha256_file(root / "models/student.safetensors"),
         "kdsharp.student_run": "run-of-student",
     }
-    assert run.told["params"]["degradation"] == {"name": "bicubic", "scale": 2}
+    assert run.told["params"]["degradation"] == {"name": "bicubic", "scale": 2, "recipes": {}}
     assert run.told["files"][:3] == ["metrics.json", "images.csv", "report.html"]
     assert "card.json" in run.told["files"]
     assert run.told["models"] == ["student_onnx"]
