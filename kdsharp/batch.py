@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdsharp.errors import UserError
-from kdsharp.images import SUFFIXES
+from kdsharp.photos.photo import SUFFIXES
 
 __all__ = ["Job", "plan"]
 

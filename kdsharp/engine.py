@@ -1,8 +1,8 @@
-"""Run an exported model on planes, whole or in tiles whose seams are exact."""
+"""Load an exported model and run it on planes."""
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,7 @@ __all__ = [
     "Engine",
     "Pixels",
     "Planes",
-    "Tile",
     "load_engine",
-    "run_tiled",
-    "tiles",
 ]
 
 Planes = npt.NDArray[np.float32]
@@ -34,8 +31,6 @@ Pixels = npt.NDArray[np.uint8]
 
 PRECISIONS = ("fp32", "int8")
 """What a model may compute in; int8 where it has a file for it."""
-
-Window = tuple[slice, slice]
 
 _INSTALL = {
     "openvino": 'pip install "kdsharp[openvino]"',
@@ -82,15 +77,6 @@ class Engine:
             raise ValueError(f"need planes (N, {channels}, H, W), not {shape}")
 
 
-@dataclass(frozen=True)
-class Tile:
-    """One tile: `read` this window of the input, take `keep` of the result, `write` it."""
-
-    read: Window
-    keep: Window
-    write: Window
-
-
 def load_engine(
     folder: Path, engine: str = "auto", threads: int | None = None, precision: str = "fp32"
 ) -> Engine:
@@ -128,41 +114,6 @@ def load_engine(
     if probe.dtype != part.output.dtype:
         raise UserError(f"{path}: answers with {probe.dtype}, not with {part.output.dtype}")
     return Engine(engine, card, infer, precision)
-
-
-def tiles(height: int, width: int, card: Card, size: int = 1024) -> Iterator[Tile]:
-    """Windows of at most `size` pixels a side that cover the picture, each with its halo.
-
-    A tile reads as far around itself as the model looks, rounded up to the model's grid and cut at
-    the picture's borders: there the model's own padding applies, as it does to the whole.
-    """
-    grid = card.grid
-    halo = -(-card.receptive_radius // grid) * grid
-    step = max(size // grid, 1) * grid
-    for top in range(0, height, step):
-        for left in range(0, width, step):
-            rows, columns = _span(top, step, halo, height), _span(left, step, halo, width)
-            yield Tile(*((rows[i], columns[i]) for i in range(3)))
-
-
-def run_tiled(engine: Engine, planes_NCHW: Planes, tile: int = 1024) -> Planes:
-    """`engine.run` in tiles of `tile` pixels, equal to the whole within float noise.
-
-    Memory beyond input and output is bounded by the tile.
-    """
-    out_NCHW = np.empty_like(planes_NCHW, dtype=np.float32)
-    height, width = planes_NCHW.shape[2:]
-    for part in tiles(height, width, engine.card, tile):
-        done = engine.run(planes_NCHW[:, :, *part.read])
-        out_NCHW[:, :, *part.write] = done[:, :, *part.keep]
-    return out_NCHW
-
-
-def _span(start: int, step: int, halo: int, side: int) -> tuple[slice, slice, slice]:
-    """Along one side: what to read, what to keep of it, and where that goes."""
-    stop = min(start + step, side)
-    first, last = max(start - halo, 0), min(start + step + halo, side)
-    return slice(first, last), slice(start - first, stop - first), slice(start, stop)
 
 
 def _rounded(planes_NCHW: Planes) -> Pixels:

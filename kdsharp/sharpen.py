@@ -1,17 +1,21 @@
-"""Photo in, sharpened photo out: arrays, Pillow images and files."""
+"""Sharpen with one loaded model: planes, arrays, Pillow images, photos and files."""
 
+import dataclasses
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from kdsharp.color import luma
-from kdsharp.engine import Engine, Planes, load_engine, tiles
+from kdsharp.engine import Engine, Pixels, load_engine
 from kdsharp.errors import UserError
-from kdsharp.images import Photo, open_photo, save_photo
 from kdsharp.model import find_model
+from kdsharp.photos.photo import Photo
+from kdsharp.photos.reading import open_photo
+from kdsharp.photos.writing import format_of, save_photo
+from kdsharp.tiles import cut
 
 __all__ = ["Sharpener"]
 
@@ -46,20 +50,34 @@ class Sharpener:
         self.engine, self.strength = engine, strength
         self.card = self.engine.card
 
-    def array(self, rgb: npt.NDArray[Depth]) -> npt.NDArray[Depth]:
+    def array(
+        self, rgb: npt.NDArray[Depth], *, out: npt.NDArray[Depth] | None = None
+    ) -> npt.NDArray[Depth]:
         """Sharpen RGB (H, W, 3) or grey (H, W), `uint8` or `uint16`; same shape and type.
 
-        Runs in tiles, so that memory beyond input and output does not grow with the picture.
-        Raises `ValueError` for other shapes and types.
+        Runs in tiles, so that memory beyond input and output does not grow with the picture. The
+        result goes to `out`, which may be `rgb` itself, or else to a new array. Raises `ValueError`
+        for other shapes and types.
         """
         if rgb.dtype not in (np.uint8, np.uint16):
             raise ValueError(f"need uint8 or uint16, not {rgb.dtype}")
         if rgb.size == 0 or not (rgb.ndim == 2 or (rgb.ndim == 3 and rgb.shape[2] == 3)):
             raise ValueError(f"need a picture (H, W) or (H, W, 3), not {rgb.shape}")
-        out = np.empty_like(rgb)
-        for tile in tiles(rgb.shape[0], rgb.shape[1], self.card):
-            out[tile.write] = self._whole(rgb[tile.read])[tile.keep]
-        return out
+        if out is not None and (out.shape, out.dtype) != (rgb.shape, rgb.dtype):
+            raise ValueError(f"out must be {rgb.dtype} {rgb.shape}, not {out.dtype} {out.shape}")
+        done = np.empty_like(rgb) if out is None else out
+        for part, tile in cut(rgb, self.card):
+            done[tile.write] = self._whole(part)[tile.keep]
+        return done
+
+    def plane(self, levels: Pixels, *, out: Pixels | None = None) -> Pixels:
+        """Sharpen one 8-bit plane (H, W) of luma, or grey, full range; same shape.
+
+        The way for video, whose decoders give such planes: nothing is converted. As `array`.
+        """
+        if levels.ndim != 2 or levels.dtype != np.uint8:
+            raise ValueError(f"need a uint8 plane (H, W), not {levels.dtype} {levels.shape}")
+        return self.array(levels, out=out)
 
     def image(self, image: Image.Image) -> Image.Image:
         """Sharpen a Pillow image; alpha and `info` (ICC profile, EXIF) are kept.
@@ -76,35 +94,91 @@ class Sharpener:
         done.info = dict(image.info)
         return done
 
-    def file(self, source: Path, target: Path, *, quality: int | None = None) -> None:
-        """Sharpen the photo at `source` into `target`, in the format of its suffix.
+    def photo(self, photo: Photo) -> Photo:
+        """Sharpen a photo of `kdsharp.photos`, whose pixels are changed in place.
 
-        What is kept, and what `quality` means, is described at `kdsharp.images.save_photo`.
-        Raises `UserError` and writes nothing when `source` is no sound photo or is `target` itself.
+        Of YCbCr the luma is sharpened, and the chroma stays as it is. Of CMYK the colours are
+        sharpened as RGB, with equal steps on C, M and Y, and black like a grey picture.
         """
-        source, target = Path(source), Path(target)
-        if target.exists() and source.exists() and target.samefile(source):
-            raise UserError(f"{target}: is the photo itself: name another output")
-        photo = open_photo(source)
-        done = Photo(self.image(photo.image), photo.alpha, photo.about, photo.jpeg)
-        save_photo(done, target, quality=quality)
+        pixels: npt.NDArray[Any] = photo.pixels
+        if not pixels.flags.writeable:
+            pixels = pixels.copy()
+        if photo.space == "YCbCr":
+            self.array(pixels[..., 0], out=pixels[..., 0])
+        elif photo.space == "CMYK":
+            peak = np.iinfo(pixels.dtype).max
+            np.subtract(peak, pixels, out=pixels)  # from ink to light
+            for part in (pixels[..., :3], pixels[..., 3]):
+                self.array(part, out=part)
+            np.subtract(peak, pixels, out=pixels)
+        else:
+            self.array(pixels, out=pixels)
+        return dataclasses.replace(photo, pixels=pixels)
+
+    def file(
+        self,
+        source: Path | str | IO[bytes],
+        target: Path | str | IO[bytes],
+        *,
+        quality: int | None = None,
+        kind: str | None = None,
+    ) -> None:
+        """Sharpen the photo at `source` into `target`; each is a path or a binary file.
+
+        The output's format is `kind`, a suffix such as `.png`, else the suffix of `target`, else
+        that of the photo. What is kept, and what `quality` means, is described at
+        `kdsharp.photos.writing.save_photo`. Raises `UserError` and writes nothing when `source` is
+        no sound photo or is `target` itself.
+        """
+        begin, end = (Path(e) if isinstance(e, str) else e for e in (source, target))
+        if isinstance(begin, Path) and isinstance(end, Path) and _same(begin, end):
+            raise UserError(f"{end}: is the photo itself: name another output")
+        suffix = kind or (end.suffix if isinstance(end, Path) else ".jpg")
+        # A JPEG that stays one keeps its chroma as it is, and needs no conversion of colours.
+        ycbcr = self.card.color == "luma" and format_of(suffix, end) == "JPEG"
+        photo = self.photo(open_photo(begin, ycbcr=ycbcr))
+        save_photo(photo, end, quality=quality, kind=kind)
 
     def _whole(self, rgb: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Without tiles: (H, W) or (H, W, 3) -> the same, the residual added to every channel."""
-        peak = float(np.iinfo(rgb.dtype).max)
-        planes_NCHW = self._planes(rgb) / np.float32(peak)
-        residual_NCHW = self.engine.run(planes_NCHW) - planes_NCHW
-        residual = residual_NCHW[0].transpose(1, 2, 0)
-        if rgb.ndim == 2:
-            residual = residual.mean(axis=2)
+        """Without tiles: (H, W) or (H, W, 3) -> the same, the change added to every channel."""
+        peak = np.iinfo(rgb.dtype).max
+        change = self._change(rgb)
         # Equal steps on R, G and B change luma alone: the chroma differences cancel.
-        sharp = rgb + residual * np.float32(self.strength * peak)
-        return np.asarray(np.clip(np.rint(sharp), 0, peak), dtype=rgb.dtype)
+        sharp = np.add(rgb, change if change.ndim == rgb.ndim else change[..., None])
+        return np.asarray(np.clip(sharp, 0, peak, out=sharp), rgb.dtype)
 
-    def _planes(self, rgb: npt.NDArray[Any]) -> Planes:
-        """(1, C, H, W) as the model reads it, still in the range of `rgb`."""
+    def _change(self, rgb: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What to add to the levels: whole numbers, signed, (H, W) or (H, W, 3)."""
+        peak = np.iinfo(rgb.dtype).max
+        change_CHW: npt.NDArray[Any]
+        planes_CHW = self._planes(rgb)
+        if self.engine.precision == "int8":
+            levels_CHW = planes_CHW
+            if levels_CHW.dtype != np.uint8:
+                levels_CHW = np.rint(planes_CHW * np.float32(255 / peak)).astype(np.uint8)
+            sharp_CHW = self.engine.run8(levels_CHW[None])[0]
+            change_CHW = np.subtract(sharp_CHW, levels_CHW, dtype=np.int16)
+            factor = self.strength * (peak // 255)
+        else:
+            planes_CHW = np.divide(planes_CHW, peak, dtype=np.float32)
+            change_CHW = self.engine.run(planes_CHW[None])[0] - planes_CHW
+            factor = self.strength * peak
+        change: npt.NDArray[Any] = change_CHW[0]
+        if self.card.color != "luma":
+            change = change_CHW.transpose(1, 2, 0) if rgb.ndim == 3 else change_CHW.mean(axis=0)
+        if change.dtype == np.int16 and factor == 1:
+            return change
+        # Signed numbers that hold a sum of two: 16 bits for levels of 8.
+        wide = np.int16 if peak == 255 else np.int32
+        return np.clip(np.rint(change * np.float32(factor)), -peak, peak).astype(wide)
+
+    def _planes(self, rgb: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """(C, H, W) as the model reads it, still in the range of `rgb`; not rounded."""
         if self.card.color == "luma":
-            plane = luma(rgb) if rgb.ndim == 3 else rgb.astype(np.float32)
-            return plane[None, None]
+            return luma(rgb)[None] if rgb.ndim == 3 else rgb[None]
         color = rgb if rgb.ndim == 3 else np.repeat(rgb[..., None], 3, axis=2)
-        return color.transpose(2, 0, 1)[None].astype(np.float32)
+        return color.transpose(2, 0, 1)
+
+
+def _same(source: Path, target: Path) -> bool:
+    return target.exists() and source.exists() and target.samefile(source)

@@ -35,7 +35,9 @@ def compare(
       kdsharp compare photo.jpg sharp.jpg -o comparison.png --labels "camera,kdsharp"
     """  # noqa: D301 - the option parser's mark for "do not wrap"
     from kdsharp.compare import comparison, parse_labels, parse_zoom
-    from kdsharp.images import Photo, read_rgb, save_photo
+    from kdsharp.images import read_rgb
+    from kdsharp.photos.photo import Photo
+    from kdsharp.photos.writing import save_photo
     from kdsharp.sharpen import Sharpener
 
     names, box = parse_labels(labels), parse_zoom(zoom)
@@ -47,5 +49,5 @@ def compare(
             model, engine=engine, strength=strength, threads=threads, precision=precision
         )
         second = sharpener.image(first)
-    save_photo(Photo(comparison(first, second, names, box)), out)
+    save_photo(Photo.of(comparison(first, second, names, box)), out)
     typer.echo(f"Wrote {out}")

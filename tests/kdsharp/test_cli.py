@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdsharp import Sharpener, __version__, cli, images
+from kdsharp import Sharpener, __version__, cli
 from kdsharp.errors import run
+from kdsharp.photos import writing
 
 DOCS = Path(__file__).parents[2] / "docs" / "sharpen.md"
 COMMANDS = ("sharpen", "compare", "models")
@@ -122,11 +123,11 @@ def test_every_mistake_is_one_line(kdsharp, photo, arguments, message):
 
 
 def test_a_full_disk_stops_the_batch_and_leaves_nothing(kdsharp, photo, monkeypatch):
-    def full(self, data):
+    def full(self, *args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     Path("second.png").write_bytes(photo.read_bytes())
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Image.Image, "save", full)
     code, _, err = kdsharp("sharpen", "photo.png", "second.png", "-o", "out")
     assert code == 2
     assert err.startswith("kdsharp: error: the disk is full while writing out/photo.png: free")
@@ -138,7 +139,7 @@ def test_a_read_only_output(kdsharp, photo, monkeypatch):
     def closed(target):
         raise PermissionError(errno.EROFS, "read-only", str(target))
 
-    monkeypatch.setattr(images, "atomic_file", closed)
+    monkeypatch.setattr(writing, "atomic_file", closed)
     code, _, err = kdsharp("sharpen", "photo.png", "-o", "out/")
     assert (code, err) == (2, "kdsharp: error: out/photo.png: the file system is read-only\n")
 

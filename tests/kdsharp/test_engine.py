@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from kdsharp.card import read_card, write_card
-from kdsharp.engine import ENGINES, PRECISIONS, Engine, load_engine, run_tiled, tiles
+from kdsharp.engine import ENGINES, PRECISIONS, Engine, load_engine
 from kdsharp.errors import UserError
 from tests.models import make_card, make_model
 
@@ -45,16 +43,6 @@ def test_the_engines_agree(rgb_model, size):
 
 @BOTH
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("tile", [1, 16, 17, 40])
-def test_tiles_equal_the_whole(luma_model, name, size, tile):
-    engine = load_engine(luma_model, name)
-    given_NCHW = planes(*size)
-    whole_NCHW = engine.run(given_NCHW)
-    np.testing.assert_allclose(run_tiled(engine, given_NCHW, tile), whole_NCHW, atol=1e-5)
-
-
-@BOTH
-@pytest.mark.parametrize("size", SIZES)
 def test_int8_takes_and_gives_8_bit_planes_of_any_size(int8_model, name, size):
     engine = load_engine(int8_model, name, precision="int8")
     assert (engine.name, engine.precision) == (name, "int8")
@@ -81,14 +69,6 @@ def test_int8_adds_to_float_planes_what_it_changes_at_8_bit(int8_model, name):
     np.testing.assert_allclose(out_NCHW - fine_NCHW, change_NCHW / 255, atol=1e-6)
 
 
-@BOTH
-def test_tiles_of_int8_equal_the_whole(int8_model, name):
-    engine = load_engine(int8_model, name, precision="int8")
-    levels_NCHW = np.rint(planes(65, 32) * 255) / np.float32(255)
-    tiled_NCHW, whole_NCHW = run_tiled(engine, levels_NCHW, 16), engine.run(levels_NCHW)
-    assert (np.abs(tiled_NCHW - whole_NCHW) * 255).max() < 1.01
-
-
 def test_a_precision_that_is_not_there(luma_model, int8_model):
     with pytest.raises(UserError, match="precision 'bf16' is unknown: choose fp32 or int8"):
         load_engine(int8_model, precision="bf16")
@@ -105,31 +85,6 @@ def test_an_int8_file_of_floats_is_one_line(tmp_path, name):
     with pytest.raises(UserError, match=r"student\.onnx: ") as caught:
         load_engine(tmp_path, name, precision="int8")
     assert "\n" not in str(caught.value)
-
-
-def test_a_halo_that_is_too_small_would_show(luma_model):
-    engine = load_engine(luma_model, "onnxruntime")
-    short = dataclasses.replace(engine, card=dataclasses.replace(engine.card, receptive_radius=6))
-    difference = run_tiled(short, planes(37, 53), 16) - engine.run(planes(37, 53))
-    assert np.abs(difference).max() > 1e-4
-
-
-@settings(deadline=None)
-@given(
-    st.integers(1, 70), st.integers(1, 70), st.integers(1, 40), st.integers(0, 9), st.integers(1, 4)
-)
-def test_tiles_cover_each_pixel_once(height, width, size, radius, grid):
-    card = dataclasses.replace(CARD, receptive_radius=radius, grid=grid)
-    seen = np.zeros((height, width), int)
-    numbers = np.arange(height * width).reshape(height, width)
-    for tile in tiles(height, width, card, size):
-        seen[tile.write] += 1
-        np.testing.assert_array_equal(numbers[tile.read][tile.keep], numbers[tile.write])
-        for read, write, side in zip(tile.read, tile.write, (height, width), strict=True):
-            assert read.start % grid == 0
-            assert read.start <= max(write.start - radius, 0)
-            assert read.stop >= min(write.stop + radius, side)
-    assert (seen == 1).all()
 
 
 @BOTH

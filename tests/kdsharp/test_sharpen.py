@@ -1,4 +1,5 @@
 import dataclasses
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -7,8 +8,9 @@ from PIL import Image
 
 from kdsharp import Sharpener, sharpen
 from kdsharp.color import luma
-from kdsharp.engine import tiles
 from kdsharp.errors import UserError
+from kdsharp.photos.photo import Photo
+from kdsharp.tiles import cut
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ def test_strength_outside_0_to_1_is_refused(luma_model, strength):
 def test_tiles_change_nothing(request, picture, monkeypatch, kind):
     sharpener = Sharpener(request.getfixturevalue(kind), engine="onnxruntime")
     whole = sharpener.array(picture)
-    monkeypatch.setattr(sharpen, "tiles", lambda h, w, card: tiles(h, w, card, 16))
+    monkeypatch.setattr(sharpen, "cut", lambda pixels, card: cut(pixels, card, 16))
     np.testing.assert_array_equal(sharpener.array(picture), whole)
 
 
@@ -138,6 +140,105 @@ def test_a_file_becomes_a_file(luma_sharpener, photo, picture, tmp_path):
     luma_sharpener.file(photo, tmp_path / "new" / "out.png")
     with Image.open(tmp_path / "new" / "out.png") as written:
         np.testing.assert_array_equal(np.asarray(written), luma_sharpener.array(picture))
+
+
+@pytest.fixture
+def jpeg(tmp_path):
+    """A JPEG with much colour, 4:2:0, of a size that is no multiple of its blocks."""
+    y, x = np.mgrid[0:101, 0:75]
+    waves = [127 + 90 * np.sin(x / (3 + 2 * c)) * np.cos(y / (4 + c)) for c in range(3)]
+    image = Image.fromarray(np.stack(waves, axis=2).astype(np.uint8))
+    image.save(tmp_path / "in.jpg", quality=92, subsampling=2)
+    return tmp_path / "in.jpg"
+
+
+def ycbcr(path):
+    with Image.open(path) as image:
+        image.draft("YCbCr", image.size)
+        return np.asarray(image).astype(int)
+
+
+def test_the_chroma_of_a_jpeg_stays_what_it_is(luma_sharpener, jpeg, tmp_path):
+    luma_sharpener.file(jpeg, tmp_path / "out.jpg")
+    before, after = ycbcr(jpeg), ycbcr(tmp_path / "out.jpg")
+    expected = luma_sharpener.array(before[..., 0].astype(np.uint8))
+    assert np.abs(expected - before[..., 0]).mean() > 2
+    # What is left is the rounding of a second compression.
+    assert np.abs(after[..., 0] - expected).mean() < 3
+    change = np.abs(after[..., 1:] - before[..., 1:])
+    assert (change.mean() < 0.2, change.max() <= 6) == (True, True)
+
+
+def test_a_model_of_rgb_sharpens_a_jpeg_too(rgb_sharpener, jpeg, tmp_path):
+    rgb_sharpener.file(jpeg, tmp_path / "out.jpg", quality=100)
+    with Image.open(jpeg) as before, Image.open(tmp_path / "out.jpg") as after:
+        expected = rgb_sharpener.array(np.asarray(before)).astype(int)
+        assert np.abs(np.asarray(after) - expected).mean() < 2
+
+
+def test_equal_steps_on_every_ink_and_black_like_grey(luma_sharpener, picture):
+    calm = picture // 3 + 85
+    inks = np.dstack((calm, calm[..., 1]))
+    done = luma_sharpener.photo(Photo(inks.copy(), "CMYK")).pixels
+    np.testing.assert_array_equal(done[..., :3], 255 - luma_sharpener.array(255 - calm))
+    np.testing.assert_array_equal(done[..., 3], 255 - luma_sharpener.array(255 - calm[..., 1]))
+    step = done[..., :3].astype(int) - calm
+    assert (step == step[..., :1]).all()
+
+
+def test_deep_colour_keeps_its_chroma(luma_sharpener, picture):
+    calm = (picture // 3 + 85).astype(np.uint16) * 257 + 100
+    step = luma_sharpener.array(calm).astype(int) - calm
+    assert (step == step[..., :1]).all()
+    assert len(np.unique(step % 257)) > 100
+
+
+def test_a_photo_that_cannot_be_written_to_is_copied(luma_sharpener, picture):
+    before = picture.copy()
+    before.flags.writeable = False
+    done = luma_sharpener.photo(Photo(before, "RGB"))
+    np.testing.assert_array_equal(done.pixels, luma_sharpener.array(picture))
+
+
+def test_a_plane_of_video(luma_sharpener, rgb_sharpener, int8_model, picture):
+    levels = picture[..., 0]
+    for sharpener in (luma_sharpener, rgb_sharpener, Sharpener(int8_model, precision="int8")):
+        np.testing.assert_array_equal(sharpener.plane(levels), sharpener.array(levels))
+    whole = Sharpener(int8_model, precision="int8")
+    expected = whole.engine.run8(levels[None, None])[0, 0]
+    np.testing.assert_array_equal(whole.plane(levels), expected)
+    for bad in (picture, levels.astype(np.uint16)):
+        with pytest.raises(ValueError, match=r"need a uint8 plane \(H, W\)"):
+            luma_sharpener.plane(bad)
+
+
+@pytest.mark.parametrize("place", [np.zeros_like, np.copy], ids=["another", "itself"])
+def test_the_result_may_go_to_an_array_that_is_there(luma_sharpener, picture, place, monkeypatch):
+    monkeypatch.setattr(sharpen, "cut", lambda pixels, card: cut(pixels, card, 16))
+    given = picture.copy()
+    out = given if place is np.copy else place(picture)
+    assert luma_sharpener.array(given, out=out) is out
+    np.testing.assert_array_equal(out, luma_sharpener.array(picture))
+    # A plane in the middle of others, as in frames of video.
+    planes = picture.copy()
+    luma_sharpener.plane(planes[..., 1], out=planes[..., 1])
+    np.testing.assert_array_equal(planes[..., 1], luma_sharpener.plane(picture[..., 1]))
+    np.testing.assert_array_equal(planes[..., ::2], picture[..., ::2])
+    with pytest.raises(ValueError, match="out must be uint8"):
+        luma_sharpener.array(picture, out=np.zeros((3, 3), np.uint8))
+
+
+def test_file_objects_stand_for_standard_input_and_output(luma_sharpener, photo, jpeg, tmp_path):
+    luma_sharpener.file(jpeg, tmp_path / "expected.jpg")
+    luma_sharpener.file(photo, tmp_path / "expected.png")
+    for source, kind, expected in [(jpeg, None, "expected.jpg"), (photo, ".png", "expected.png")]:
+        out = io.BytesIO()
+        luma_sharpener.file(io.BytesIO(source.read_bytes()), out, kind=kind)
+        assert out.getvalue() == (tmp_path / expected).read_bytes()
+    out = io.BytesIO()
+    with pytest.raises(UserError, match="is no picture"):
+        luma_sharpener.file(io.BytesIO(b"nothing of the kind"), out)
+    assert out.getvalue() == b""
 
 
 def test_the_photo_itself_is_never_written(luma_sharpener, photo, tmp_path):

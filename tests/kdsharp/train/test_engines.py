@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from kdsharp.engine import run_tiled
+from kdsharp.tiles import run_tiled
 from kdsharp.train.config import TeacherConfig
 from kdsharp.train.engines import torch_engine
 from kdsharp.train.teacher import Teacher

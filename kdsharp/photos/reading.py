@@ -1,0 +1,104 @@
+"""Open photos of any format and depth, with all that their sharpened versions keep."""
+
+import importlib.util
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from kdsharp.errors import UserError
+from kdsharp.images import FORMATS, decoded, is_file
+from kdsharp.photos.deep import is_deep, read_deep
+from kdsharp.photos.metadata import about, jpeg_compression
+from kdsharp.photos.photo import Photo, Space
+from kdsharp.photos.upright import orientation, upright_pixels
+
+__all__ = ["HEIC", "open_photo"]
+
+HEIC = 'HEIC needs an extra: pip install "kdsharp[heic]"'
+
+_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+_SPACES: dict[str, Space] = {"RGB": "RGB", "YCbCr": "YCbCr", "CMYK": "CMYK"}
+
+
+def open_photo(source: Path | IO[bytes], *, name: str | None = None, ycbcr: bool = False) -> Photo:
+    """The photo in a file, upright, with all that its sharpened version keeps.
+
+    `source` is a path or a binary file, such as standard input, which errors call `name`. With
+    `ycbcr` a JPEG that is coded so comes in its own YCbCr: no colour is converted, and what is
+    done to luma leaves the chroma as it is. A palette becomes RGB; AVIF and HEIC are read at 8
+    bits. Raises `UserError` for what is no single whole photo, and for kinds of pixels that cannot
+    be kept: floating point, CIELAB, 16 bits in separate planes or with premultiplied alpha.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        is_file(path)
+        with path.open("rb") as file:
+            return _read(file, str(name or path), ycbcr)
+    if not source.seekable():
+        source = io.BytesIO(source.read())
+    return _read(source, str(name or getattr(source, "name", "the photo")), ycbcr)
+
+
+def _read(file: IO[bytes], name: str, ycbcr: bool) -> Photo:
+    with decoded(file, name, _formats(file, name)) as image:
+        if is_deep(image):
+            return _deep_photo(file, image, name)
+        compression = jpeg_compression(image)
+        if ycbcr and _is_ycbcr(image):
+            image.draft("YCbCr", image.size)
+        image.load()
+        plain, turned = _plain(image), orientation(image)
+        pixels: Any = upright_pixels(plain, turned)
+        found = about(image, file)
+        kind = "JPEG" if image.format == "MPO" else str(image.format)
+        if plain.mode in ("LA", "RGBA"):
+            color = pixels[..., 0] if plain.mode == "LA" else pixels[..., :3]
+            space: Space = "grey" if plain.mode == "LA" else "RGB"
+            return Photo(np.ascontiguousarray(color), space, pixels[..., -1].copy(), found, kind)
+        return Photo(pixels, _SPACES.get(plain.mode, "grey"), None, found, kind, compression)
+
+
+def _deep_photo(file: IO[bytes], image: ImageFile.ImageFile, name: str) -> Photo:
+    """16 bits a channel: grey, RGB or CMYK, with alpha where the file has it."""
+    loaded, pixels, alpha = read_deep(file, image, name)
+    space: Space = "grey" if pixels.ndim == 2 else "RGB" if pixels.shape[2] == 3 else "CMYK"
+    return Photo(pixels, space, alpha, about(loaded, file), str(image.format))
+
+
+def _formats(file: IO[bytes], name: str) -> Sequence[str]:
+    """What may be read; HEIC only where it is needed, because it is an extra."""
+    file.seek(0)
+    if (start := file.read(12)) == b"":
+        raise UserError(f"{name}: is empty")
+    if start[4:8] != b"ftyp" or start[8:] not in _BRANDS:
+        return (*FORMATS, "AVIF")
+    if not importlib.util.find_spec("pillow_heif"):
+        raise UserError(f"{name}: {HEIC}")
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return ("AVIF", "HEIF")
+
+
+def _is_ycbcr(image: Any) -> bool:
+    """As libjpeg decides it; a JPEG of three colours may hold RGB."""
+    if image.format not in ("JPEG", "MPO") or image.mode != "RGB":
+        return False
+    if "jfif" in image.info:
+        return True
+    if "adobe_transform" in image.info:
+        return bool(image.info["adobe_transform"] == 1)
+    return bytes(component[0] for component in image.layer) != b"RGB"
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """In a mode whose bands are the photo's: grey, RGB, YCbCr of a JPEG, CMYK, and alpha."""
+    if image.mode in ("1", "L", "LA"):
+        return image.convert("LA" if image.has_transparency_data else "L")
+    if image.mode == "CMYK" or (image.mode == "YCbCr" and image.format in ("JPEG", "MPO")):
+        return image
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
