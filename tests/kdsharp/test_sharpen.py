@@ -158,15 +158,19 @@ def ycbcr(path):
         return np.asarray(image).astype(int)
 
 
-def test_the_chroma_of_a_jpeg_stays_what_it_is(luma_sharpener, jpeg, tmp_path):
+@pytest.mark.parametrize(("subsampling", "mean"), [(0, 0.05), (2, 1.5)])
+def test_the_chroma_of_a_jpeg_stays_what_it_is(luma_sharpener, jpeg, tmp_path, subsampling, mean):
+    with Image.open(jpeg) as image:
+        image.load()
+        image.save(jpeg, quality=92, subsampling=subsampling)
     luma_sharpener.file(jpeg, tmp_path / "out.jpg")
     before, after = ycbcr(jpeg), ycbcr(tmp_path / "out.jpg")
     expected = luma_sharpener.array(before[..., 0].astype(np.uint8))
     assert np.abs(expected - before[..., 0]).mean() > 2
-    # What is left is the rounding of a second compression.
     assert np.abs(after[..., 0] - expected).mean() < 3
+    # What is left is that decoders blur a chroma of half the size when they enlarge it.
     change = np.abs(after[..., 1:] - before[..., 1:])
-    assert (change.mean() < 0.2, change.max() <= 6) == (True, True)
+    assert change.mean() < mean
 
 
 def test_a_model_of_rgb_sharpens_a_jpeg_too(rgb_sharpener, jpeg, tmp_path):
