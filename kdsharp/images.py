@@ -13,6 +13,7 @@ from typing import IO
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from kdsharp.errors import UserError, describe
 
@@ -96,6 +97,9 @@ def identify(
         except (SyntaxError, IndexError, TypeError, struct.error):  # Pillow's "not mine"
             continue
         _check(image, name)
+        if isinstance(image, TiffImageFile) and image._im is None:
+            # It would ask for that setting itself, unless it has its memory already.
+            image.im = Image.new(image.mode, image._tile_size).im
         return image
     raise UserError(f"{name}: is no picture in {', '.join(formats)}, or its start is damaged")
 

@@ -15,7 +15,9 @@ from PIL import Image, ImageFile
 
 from kdsharp.errors import UserError
 from kdsharp.images import identify
-from kdsharp.photos.upright import orientation, upright_pixels
+from kdsharp.photos.metadata import about
+from kdsharp.photos.photo import Photo, Space
+from kdsharp.photos.upright import add_lower_bytes, upright_planes
 
 __all__ = ["is_deep", "read_deep"]
 
@@ -30,34 +32,38 @@ def is_deep(image: ImageFile.ImageFile) -> bool:
     return image.mode.startswith("I;16") or any(";16" in _raw(tile) for tile in image.tile)
 
 
-def read_deep(
-    file: IO[bytes], image: ImageFile.ImageFile, name: str
-) -> tuple[Image.Image, Deep, Deep | None]:
-    """The loaded image, for its metadata; pixels (H, W), (H, W, 3) or (H, W, 4) for CMYK; alpha.
+def read_deep(file: IO[bytes], image: ImageFile.ImageFile, name: str) -> Photo:
+    """The photo in `file`, of which `image` is what `identify` made: grey, RGB or CMYK.
 
-    `image` is what `identify` made of `file`. Upright. Raises `UserError` for premultiplied alpha.
+    Raises `UserError` for premultiplied alpha. Closes `image`.
     """
     raw = _raw(image.tile[0])
     if raw.startswith("RGBa"):
         raise UserError(f"{name}: has 16 bits with premultiplied alpha: convert it first")
-    if raw.startswith("LA;16"):
-        # Two channels of two bytes are as long as four of one.
-        _set_raw(image, "RGBA")
-        image.load()
-        halves = _pixels(image)
-        both = halves[..., ::2].astype(np.uint16) << 8 | halves[..., 1::2]
-        return image, np.ascontiguousarray(both[..., 0]), both[..., 1].copy()
+    if in_pairs := raw.startswith("LA;16"):
+        _set_raw(image, "RGBA")  # two channels of two bytes are as long as four of one
     image.load()
-    key, pixels = image.info.get("transparency"), _pixels(image).astype(np.uint16, copy=False)
-    if not image.mode.startswith("I;16"):
-        pixels <<= 8
-        pixels |= _pixels(_lower(file, name, raw))
-    if image.mode == "RGBA":
-        return image, np.ascontiguousarray(pixels[..., :3]), pixels[..., 3].copy()
-    if key is None or isinstance(key, bytes):
-        return image, pixels, None
-    hidden = (pixels == np.asarray(key)).reshape(*pixels.shape[:2], -1).all(axis=2)
-    return image, pixels, np.where(hidden, 0, 65535).astype(np.uint16)
+    found, key = about(image, file), image.info.get("transparency")
+    grey = image.mode.startswith("I;16")
+    planes = upright_planes(image, room_for_16_bits=True)
+    kind = str(image.format)
+    Image.Image.close(image)  # its pixels would lie beside those of the second reading
+    if in_pairs:
+        return Photo(*_joined(planes), found, kind)
+    if not grey:
+        add_lower_bytes(planes, _lower(file, name, raw))
+    pixels, alpha = planes
+    if alpha is None and key is not None and not isinstance(key, bytes):
+        hidden = (pixels == np.asarray(key)).reshape(*pixels.shape[:2], -1).all(axis=2)
+        alpha = np.where(hidden, 0, 65535).astype(np.uint16)
+    space: Space = "grey" if pixels.ndim == 2 else "RGB" if pixels.shape[2] == 3 else "CMYK"
+    return Photo(pixels, space, alpha, found, kind)
+
+
+def _joined(halves: tuple[Deep, Any]) -> tuple[Any, Space, Any]:
+    """Grey and alpha from their bytes: upper and lower of grey, upper of alpha; lower of alpha."""
+    upper, last = halves
+    return upper[..., 0] << 8 | upper[..., 1], "grey", upper[..., 2] << 8 | last
 
 
 def _lower(file: IO[bytes], name: str, raw: str) -> ImageFile.ImageFile:
@@ -67,10 +73,6 @@ def _lower(file: IO[bytes], name: str, raw: str) -> ImageFile.ImageFile:
     _set_raw(image, raw[:-1] + _OTHER[order])
     image.load()
     return image
-
-
-def _pixels(image: Image.Image) -> npt.NDArray[Any]:
-    return upright_pixels(image, orientation(image))
 
 
 def _raw(tile: Any) -> str:

@@ -6,22 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image
 
 from kdsharp.errors import UserError
 from kdsharp.images import FORMATS, decoded, is_file
 from kdsharp.photos.deep import is_deep, read_deep
 from kdsharp.photos.metadata import about, jpeg_compression
 from kdsharp.photos.photo import Photo, Space
-from kdsharp.photos.upright import orientation, upright_pixels
+from kdsharp.photos.upright import upright_planes
 
 __all__ = ["HEIC", "open_photo"]
 
 HEIC = 'HEIC needs an extra: pip install "kdsharp[heic]"'
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
-_SPACES: dict[str, Space] = {"RGB": "RGB", "YCbCr": "YCbCr", "CMYK": "CMYK"}
+_SPACES: dict[str, Space] = {"RGB": "RGB", "RGBA": "RGB", "YCbCr": "YCbCr", "CMYK": "CMYK"}
 
 
 def open_photo(source: Path | IO[bytes], *, name: str | None = None, ycbcr: bool = False) -> Photo:
@@ -46,27 +45,16 @@ def open_photo(source: Path | IO[bytes], *, name: str | None = None, ycbcr: bool
 def _read(file: IO[bytes], name: str, ycbcr: bool) -> Photo:
     with decoded(file, name, _formats(file, name)) as image:
         if is_deep(image):
-            return _deep_photo(file, image, name)
+            return read_deep(file, image, name)
         compression = jpeg_compression(image)
         if ycbcr and _is_ycbcr(image):
             image.draft("YCbCr", image.size)
         image.load()
-        plain, turned = _plain(image), orientation(image)
-        pixels: Any = upright_pixels(plain, turned)
-        found = about(image, file)
+        plain = _plain(image)
+        pixels, alpha = upright_planes(plain)
+        space = _SPACES.get(plain.mode, "grey")
         kind = "JPEG" if image.format == "MPO" else str(image.format)
-        if plain.mode in ("LA", "RGBA"):
-            color = pixels[..., 0] if plain.mode == "LA" else pixels[..., :3]
-            space: Space = "grey" if plain.mode == "LA" else "RGB"
-            return Photo(np.ascontiguousarray(color), space, pixels[..., -1].copy(), found, kind)
-        return Photo(pixels, _SPACES.get(plain.mode, "grey"), None, found, kind, compression)
-
-
-def _deep_photo(file: IO[bytes], image: ImageFile.ImageFile, name: str) -> Photo:
-    """16 bits a channel: grey, RGB or CMYK, with alpha where the file has it."""
-    loaded, pixels, alpha = read_deep(file, image, name)
-    space: Space = "grey" if pixels.ndim == 2 else "RGB" if pixels.shape[2] == 3 else "CMYK"
-    return Photo(pixels, space, alpha, about(loaded, file), str(image.format))
+        return Photo(pixels, space, alpha, about(image, file), kind, compression)
 
 
 def _formats(file: IO[bytes], name: str) -> Sequence[str]:
@@ -97,8 +85,9 @@ def _is_ycbcr(image: Any) -> bool:
 
 def _plain(image: Image.Image) -> Image.Image:
     """In a mode whose bands are the photo's: grey, RGB, YCbCr of a JPEG, CMYK, and alpha."""
-    if image.mode in ("1", "L", "LA"):
-        return image.convert("LA" if image.has_transparency_data else "L")
     if image.mode == "CMYK" or (image.mode == "YCbCr" and image.format in ("JPEG", "MPO")):
         return image
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
+    mode += "A" if image.has_transparency_data else ""
+    # Pillow copies even what is converted to what it is.
+    return image if image.mode == mode else image.convert(mode)

@@ -1,18 +1,21 @@
-"""Turn pictures the way that they are meant to be seen."""
+"""Turn pictures the way that they are meant to be seen, in little memory."""
 
-from typing import cast
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
-from kdsharp.photos.photo import Levels
-
-__all__ = ["ORIENTATION", "orientation", "upright_pixels"]
+__all__ = ["ORIENTATION", "Planes", "add_lower_bytes", "orientation", "upright_planes"]
 
 ORIENTATION = 0x0112
 """EXIF's tag."""
 
-_BAND = 256  # rows that are copied at a time
+Planes = tuple[npt.NDArray[Any], npt.NDArray[Any] | None]
+"""Pixels (H, W) or (H, W, C), and their alpha (H, W) or None."""
+
+_BAND = 256  # rows that are copied at a time: 100 megapixels leave no room for a copy of all
 
 
 def orientation(image: Image.Image) -> int:
@@ -24,19 +27,52 @@ def orientation(image: Image.Image) -> int:
     return found if found in range(1, 9) else 1
 
 
-def upright_pixels(image: Image.Image, turned: int) -> Levels:
-    """The pixels of a loaded image of orientation `turned`, 1..8: (H, W) or (H, W, C), upright.
+def upright_planes(image: Image.Image, *, room_for_16_bits: bool = False) -> Planes:
+    """The pixels of a loaded image, upright, with its last band as alpha in `LA` and `RGBA`.
 
-    In bands and into place, because pictures of 100 megapixels have no room for copies.
+    `uint8`, or `uint16` in `I;16` and on demand.
     """
-    bands = len(image.getbands())
-    across, down = image.size[::-1] if turned > 4 else image.size
-    dtype = np.uint16 if image.mode.startswith("I;16") else np.uint8
+    turned = orientation(image) > 4
+    across, down = image.size[::-1] if turned else image.size
+    deep = room_for_16_bits or image.mode.startswith("I;16")
+    dtype = np.uint16 if deep else np.uint8
+    bands = len(image.getbands()) - _has_alpha(image)
     pixels = np.empty((down, across, bands) if bands > 1 else (down, across), dtype)
-    stored = pixels.swapaxes(0, 1) if turned > 4 else pixels
-    stored = stored[::-1] if turned in (3, 4, 6, 7) else stored
-    stored = stored[:, ::-1] if turned in (2, 3, 7, 8) else stored
+    alpha = np.empty((down, across), dtype) if _has_alpha(image) else None
+    for levels, place in _bands(image, (pixels, alpha)):
+        place[...] = levels
+    return pixels, alpha
+
+
+def add_lower_bytes(planes: Planes, image: Image.Image) -> None:
+    """Move levels of 8 bits up in their 16, and those of `image` below them."""
+    for levels, place in _bands(image, planes):
+        place <<= 8
+        place |= levels
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("LA", "RGBA")
+
+
+def _bands(
+    image: Image.Image, planes: Planes
+) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    """A few rows of the image at a time, with the place of `planes` where they belong."""
+    pixels, alpha = (_as_stored(plane, orientation(image)) for plane in planes)
     for top in range(0, image.height, _BAND):
-        bottom = min(top + _BAND, image.height)
-        stored[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
-    return cast("Levels", pixels)
+        rows = slice(top, min(top + _BAND, image.height))
+        levels = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
+        if alpha is not None:
+            yield levels[..., -1], alpha[rows]
+            levels = levels[..., 0] if pixels.ndim == 2 else levels[..., :-1]
+        yield levels, pixels[rows]
+
+
+def _as_stored(upright: Any, turned: int) -> Any:
+    """A view of `upright` in which rows and columns lie as in a file of orientation `turned`."""
+    if upright is None:
+        return None
+    stored = upright.swapaxes(0, 1) if turned > 4 else upright
+    stored = stored[::-1] if turned in (3, 4, 6, 7) else stored
+    return stored[:, ::-1] if turned in (2, 3, 7, 8) else stored

@@ -151,10 +151,12 @@ def test_the_limit_can_be_set(tmp_path, photo, monkeypatch):
         read_rgb(photo)
 
 
-def test_what_pillow_warns_of_is_no_limit_here(photo, monkeypatch):
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_what_pillow_warns_of_is_no_limit_here(tmp_path, photo, picture, monkeypatch, compression):
+    Image.fromarray(picture).save(tmp_path / "a.tif", compression=compression)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    monkeypatch.setenv(LIMIT, "1")
-    assert read_rgb(photo).size == (53, 37)
+    for path in (photo, tmp_path / "a.tif"):
+        np.testing.assert_array_equal(np.asarray(read_rgb(path)), picture)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])
