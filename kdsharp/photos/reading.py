@@ -23,7 +23,9 @@ _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 _SPACES: dict[str, Space] = {"RGB": "RGB", "RGBA": "RGB", "YCbCr": "YCbCr", "CMYK": "CMYK"}
 
 
-def open_photo(source: Path | IO[bytes], *, name: str | None = None, ycbcr: bool = False) -> Photo:
+def open_photo(
+    source: Path | str | IO[bytes], *, name: str | None = None, ycbcr: bool = False
+) -> Photo:
     """The photo in a file, upright, with all that its sharpened version keeps.
 
     `source` is a path or a binary file, such as standard input, which errors call `name`. With

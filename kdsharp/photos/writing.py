@@ -27,7 +27,7 @@ _CMYK = ("JPEG", "TIFF")
 
 def save_photo(
     photo: Photo,
-    target: Path | IO[bytes],
+    target: Path | str | IO[bytes],
     *,
     quality: int | None = None,
     kind: str | None = None,
