@@ -17,7 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from kdsharp.errors import UserError, describe
 
-__all__ = ["FORMATS", "LIMIT", "SUFFIXES", "decoded", "identify", "is_file", "read_rgb"]
+__all__ = ["FORMATS", "LIMIT", "SUFFIXES", "decoded", "identify", "opened", "read_rgb"]
 
 SUFFIXES: frozenset[str] = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"})
 """Lower-case file suffixes of photos to train on."""
@@ -41,9 +41,7 @@ def read_rgb(path: Path) -> Image.Image:
     Alpha is dropped, grey and palette are expanded, CMYK is converted without its profile, and of
     16 bits the upper 8 are kept (rounded). Raises `UserError` for what is no single whole photo.
     """
-    path = Path(path)
-    is_file(path)
-    with decoded(path, path) as image:
+    with opened(Path(path)) as file, decoded(file, path) as image:
         upright = _upright(image)
         if upright.mode in _DEEP:
             levels = np.rint(np.asarray(upright) / np.float32(257))
@@ -55,28 +53,40 @@ def read_rgb(path: Path) -> Image.Image:
 
 
 @contextmanager
-def decoded(
-    source: Path | IO[bytes], name: object, formats: Sequence[str] = FORMATS
-) -> Iterator[ImageFile.ImageFile]:
-    """The picture in a file, opened but not loaded; errors call it `name`.
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file at `path`; `UserError` unless there is one, with something in it, to be read."""
+    try:
+        if not path.exists():
+            raise UserError(f"{path}: no such file")
+        if not path.is_file():
+            raise UserError(f"{path}: is not a file")
+        if path.stat().st_size == 0:
+            raise UserError(f"{path}: is empty")
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError(describe(error)) from error
+    with file:
+        yield file
 
-    `source` is a path or a binary file that can seek. Whatever goes wrong while the block uses the
-    picture becomes one `UserError`; so do several frames, a mode that nothing here understands, and
-    more pixels than `$KDSHARP_MAX_MEGAPIXELS` allows, before memory is taken for them.
+
+@contextmanager
+def decoded(
+    file: IO[bytes], name: object, formats: Sequence[str] = FORMATS
+) -> Iterator[ImageFile.ImageFile]:
+    """The picture in a binary file that can seek, opened but not loaded; errors call it `name`.
+
+    Whatever goes wrong while the block uses the picture becomes one `UserError`; so do several
+    frames, a mode that nothing here understands, and more pixels than `$KDSHARP_MAX_MEGAPIXELS`
+    allows, before memory is taken for them.
     """
     try:
-        if isinstance(source, Path):
-            with source.open("rb") as file, identify(file, name, formats) as image:
-                yield image
-        else:
-            with identify(source, name, formats) as image:
-                yield image
+        with identify(file, name, formats) as image:
+            yield image
     except UserError:
         raise
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
-        if isinstance(error, OSError) and error.filename:
-            raise UserError(describe(error)) from error
-        raise UserError(f"{name}: cannot be read as a picture: {error}") from error
+        reason = str(error) or type(error).__name__
+        raise UserError(f"{name}: cannot be read as a picture: {reason}") from error
 
 
 def identify(
@@ -102,16 +112,6 @@ def identify(
             image.im = Image.new(image.mode, image._tile_size).im
         return image
     raise UserError(f"{name}: is no picture in {', '.join(formats)}, or its start is damaged")
-
-
-def is_file(path: Path) -> None:
-    """Raise `UserError` unless there is a file with something in it."""
-    if not path.exists():
-        raise UserError(f"{path}: no such file")
-    if not path.is_file():
-        raise UserError(f"{path}: is not a file")
-    if path.stat().st_size == 0:
-        raise UserError(f"{path}: is empty")
 
 
 def _check(image: ImageFile.ImageFile, name: object) -> None:

@@ -9,7 +9,7 @@ from typing import IO, Any
 from PIL import Image
 
 from kdsharp.errors import UserError
-from kdsharp.images import FORMATS, decoded, is_file
+from kdsharp.images import FORMATS, decoded, opened
 from kdsharp.photos.deep import is_deep, read_deep
 from kdsharp.photos.metadata import about, jpeg_compression
 from kdsharp.photos.photo import Photo, Space
@@ -36,8 +36,7 @@ def open_photo(
     """
     if isinstance(source, str | Path):
         path = Path(source)
-        is_file(path)
-        with path.open("rb") as file:
+        with opened(path) as file:
             return _read(file, str(name or path), ycbcr)
     if not source.seekable():
         source = io.BytesIO(source.read())

@@ -45,7 +45,10 @@ def save_photo(
         path = Path(target)
         chosen = format_of(kind or path.suffix, path)
         try:
-            with atomic_file(path) as temporary, temporary.open("wb") as file:
+            with (
+                atomic_file(path) as temporary,
+                io.BufferedWriter(_Unnumbered(temporary, "wb")) as file,
+            ):
                 _write(photo, file, path, chosen, quality)
         except OSError as error:
             error.filename = str(path)  # not the temporary name, which means nothing to anyone
@@ -65,6 +68,13 @@ def format_of(suffix: str, name: object) -> str:
     except KeyError:
         known = ", ".join(sorted(SUFFIXES))
         raise UserError(f"{name}: unknown suffix: choose one of {known}") from None
+
+
+class _Unnumbered(io.FileIO):
+    """A file that Pillow must write to by Python: its own way says nothing of a full disk."""
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
 
 
 def _write(photo: Photo, file: IO[bytes], name: object, kind: str, quality: int | None) -> None:

@@ -114,6 +114,7 @@ def test_what_is_no_photo_is_named(tmp_path):
         ("whole.tif", "has 32 bits or signed pixels: convert it to RGB"),
         ("pipe.png", "is not a file"),
         (".", "is not a file"),
+        ("n" * 300, "the file name is too long"),
     ]:
         with pytest.raises(UserError, match=reason) as caught:
             read_rgb(tmp_path / name)

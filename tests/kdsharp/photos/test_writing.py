@@ -1,5 +1,7 @@
 import errno
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -164,6 +166,31 @@ def test_a_failed_write_names_the_target_and_leaves_nothing(tmp_path, picture, m
     assert list(tmp_path.iterdir()) == []
 
 
+FULL = """
+import errno, resource, sys
+from pathlib import Path
+import numpy as np
+from kdsharp.photos.photo import Photo
+from kdsharp.photos.writing import save_photo
+target = Path(sys.argv[1])
+photo = Photo(np.random.default_rng(1).integers(0, 256, (300, 300, 3), np.uint8), "RGB")
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    save_photo(photo, target)
+except OSError as error:
+    print(errno.errorcode[error.errno], error.filename == str(target))
+"""
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp", ".avif"])
+def test_a_file_that_cannot_grow_says_why_and_leaves_nothing(tmp_path, suffix):
+    """As on a full disk, whatever encodes the format."""
+    command = [sys.executable, "-c", FULL, tmp_path / f"out{suffix}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "EFBIG True\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_format_cannot_hold_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"wide\.webp: cannot be written as WEBP"):
         save_photo(Photo.of(Image.new("RGB", (16384, 1))), tmp_path / "wide.webp")
@@ -171,6 +198,6 @@ def test_what_a_format_cannot_hold_is_one_line(tmp_path):
 
 
 def test_heic_without_its_extra_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(UserError, match=r'HEIC needs an extra: pip install "kdsharp\[heic\]"'):
         save_photo(Photo.of(Image.new("RGB", (4, 4))), tmp_path / "a.heic")
