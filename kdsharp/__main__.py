@@ -1,16 +1,22 @@
 """`kdsharp` and `python -m kdsharp`."""
 
+import os
 import sys
 
 from kdsharp import cli
-from kdsharp.errors import run
+from kdsharp.errors import INTERRUPTED, run
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run the command and exit: 0, 2 for what the user can put right, 1 for our own failure."""
-    sys.exit(run(cli.main))
+    code = run(cli.main)
+    if code == INTERRUPTED:
+        # Threads may be deep in a large picture, and Python would wait for them at its end.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

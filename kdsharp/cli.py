@@ -8,9 +8,11 @@ import typer
 from kdsharp import __version__
 from kdsharp.commands.compare import compare
 from kdsharp.commands.degrade import degrade
+from kdsharp.commands.doctor import doctor
+from kdsharp.commands.live import live
 from kdsharp.commands.models import models
 from kdsharp.commands.sharpen import sharpen
-from kdsharp.errors import UserError
+from kdsharp.errors import INTERRUPTED, UserError
 
 __all__ = ["app", "main"]
 
@@ -21,8 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         if hasattr(error, "format_message"):
             raise UserError(f"{error.format_message()} (kdsharp --help)") from error
         raise
-    if code == _INTERRUPTED:
+    if code == INTERRUPTED:
         raise KeyboardInterrupt
     raise SystemExit(code)
 
@@ -62,8 +62,8 @@ def kdsharp(
 
 
 app.command(short_help="Sharpen photos and folders of photos.")(sharpen)
+app.command(short_help="Sharpen a camera or a stream, live.")(live)
 app.command(short_help="List the models that ship.")(models)
-app.command(short_help="Put two pictures, or a photo and its sharpened version, side by side.")(
-    compare
-)
+app.command(short_help="Put two pictures, or a photo and its sharpened version, into one.")(compare)
 app.command(short_help="Blur, shrink and compress a photo, as training does.")(degrade)
+app.command(short_help="Tell what this machine can sharpen with, and how fast.")(doctor)

@@ -1,9 +1,6 @@
 """Load an exported model and run it on planes."""
 
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kdsharp.card import Card, Tensor, read_card
+from kdsharp.engines import onnxruntime, openvino
+from kdsharp.engines.choose import best_engine, best_precision
+from kdsharp.engines.loaded import Loaded
 from kdsharp.errors import UserError
 
 __all__ = [
@@ -42,13 +42,17 @@ _INSTALL = {
 class Engine:
     """A loaded model; `run` and `run8` may be called from several threads at once.
 
-    `infer` is the file itself: `Planes` to `Planes`, with int8 `Pixels` to `Pixels`.
+    `infer` is the file itself: `Planes` to `Planes`, with int8 `Pixels` to `Pixels`. `streams` is
+    how many calls run at the same time; more of them wait for each other. `device` is where it
+    runs, such as `CPU` or `CUDA`.
     """
 
     name: str
     card: Card
     infer: Callable[[Any], Any]
     precision: str = "fp32"
+    streams: int = 1
+    device: str = "CPU"
 
     def run(self, planes_NCHW: Planes) -> Planes:
         """The sharpened planes, same shape, not clipped to 0..1.
@@ -78,33 +82,42 @@ class Engine:
 
 
 def load_engine(
-    folder: Path, engine: str = "auto", threads: int | None = None, precision: str = "fp32"
+    folder: Path,
+    engine: str = "auto",
+    threads: int | None = None,
+    precision: str = "fp32",
+    streams: int = 1,
 ) -> Engine:
     """The model in `folder` on `engine`: `openvino`, `onnxruntime` or `auto`.
 
-    `auto` takes OpenVINO where it is installed. `threads` None leaves the number to the engine.
-    `precision` is one of `PRECISIONS`. Raises `UserError` for an unknown or missing engine, for an
-    unknown precision or one that the model lacks, and for a folder or file that is no model.
+    `auto` takes OpenVINO where it is installed; ONNX Runtime takes an accelerator where it can.
+    `threads` None leaves the number to the engine. `precision` is one of `PRECISIONS`, or `auto`:
+    int8 where it pays (`kdsharp.engines.choose.best_precision`). `streams` shares the threads among
+    so many calls at the same time: many pictures are done sooner so, and a single one later. Raises
+    `UserError` for an unknown or missing engine, for an unknown precision or one that the model
+    lacks, and for a folder or file that is no model.
     """
-    if precision not in PRECISIONS:
-        raise UserError(f"precision {precision!r} is unknown: choose {' or '.join(PRECISIONS)}")
+    if precision not in ("auto", *PRECISIONS):
+        raise UserError(
+            f"precision {precision!r} is unknown: choose auto, {' or '.join(PRECISIONS)}"
+        )
     if engine not in ("auto", *ENGINES):
         raise UserError(f"engine {engine!r} is unknown: choose auto, {' or '.join(ENGINES)}")
     if threads is not None and threads < 1:
         raise UserError(f"threads must be 1 or more, not {threads}")
     card = read_card(folder)
+    engine = best_engine() if engine == "auto" else engine
+    precision = best_precision(card, engine) if precision == "auto" else precision
     part = card.int8 if precision == "int8" else card
     if part is None:
         raise UserError(
             f"{folder}: has no int8 model: choose precision fp32, or export it with export.int8"
         )
-    if engine == "auto":
-        engine = "openvino" if importlib.util.find_spec("openvino") else "onnxruntime"
     path = Path(folder) / part.file
     try:
-        infer = ENGINES[engine](path, part.input, part.output, threads)
+        loaded = ENGINES[engine](path, part.input, part.output, threads, streams)
         # 3x5: odd on both sides, so that the padding inside the graph is tried as well.
-        probe = np.asarray(infer(np.zeros((1, part.input.channels, 3, 5), part.input.dtype)))
+        probe = np.asarray(loaded.infer(np.zeros((1, part.input.channels, 3, 5), part.input.dtype)))
     except ImportError as error:
         raise UserError(f"engine {engine} is not installed: {_INSTALL[engine]}") from error
     except Exception as error:  # each engine has its own family of errors
@@ -113,7 +126,7 @@ def load_engine(
         raise UserError(f"{path}: is no model that keeps the size: 3x5 became {probe.shape}")
     if probe.dtype != part.output.dtype:
         raise UserError(f"{path}: answers with {probe.dtype}, not with {part.output.dtype}")
-    return Engine(engine, card, infer, precision)
+    return Engine(engine, card, loaded.infer, precision, streams, loaded.device)
 
 
 def _rounded(planes_NCHW: Planes) -> Pixels:
@@ -125,64 +138,8 @@ def _first_line(error: Exception) -> str:
     return lines[0][:200]
 
 
-Infer = Callable[[Any], Any]
-
-
-def _onnxruntime(path: Path, source: Tensor, target: Tensor, threads: int | None) -> Infer:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised; the rest is noise to a person
-    options.intra_op_num_threads = threads or 0
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-    def infer(planes_NCHW: Any) -> Any:
-        return session.run([target.name], {source.name: planes_NCHW})[0]
-
-    return infer
-
-
-def _openvino(path: Path, source: Tensor, target: Tensor, threads: int | None) -> Infer:
-    openvino = _import_openvino()
-    # On CPUs with bfloat16 units OpenVINO would round to it: 8 bits of mantissa are not enough.
-    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    if threads:
-        options["INFERENCE_NUM_THREADS"] = threads
-    # Named, because guessing the format tries readers that print what they think of the file.
-    reader = openvino.frontend.FrontEndManager().load_by_framework("onnx")
-    model = reader.convert(reader.load(str(path)))
-    # In a thread of its own, because OpenVINO gives the compiling thread another stack for signals
-    # and takes it back when the model goes: of two models, the one that goes last puts back the
-    # stack of the other, which is no longer there, and the next Ctrl-C would be a crash.
-    with ThreadPoolExecutor(1) as pool:
-        compiled = pool.submit(openvino.Core().compile_model, model, "CPU", options).result()
-
-    def infer(planes_NCHW: Any) -> Any:
-        # A request is not thread-safe, and making one takes microseconds.
-        return compiled.create_infer_request().infer({source.name: planes_NCHW})[target.name]
-
-    return infer
-
-
-def _import_openvino() -> Any:
-    """OpenVINO without its telemetry, which reports home on import unless it is not there."""
-    if loaded := sys.modules.get("openvino"):
-        return loaded
-    hidden: Any = None
-    before = sys.modules.get("openvino_telemetry")
-    sys.modules["openvino_telemetry"] = hidden
-    try:
-        import openvino
-    finally:
-        del sys.modules["openvino_telemetry"]
-        if before is not None:
-            sys.modules["openvino_telemetry"] = before
-    return openvino
-
-
-ENGINES: Mapping[str, Callable[[Path, Tensor, Tensor, int | None], Infer]] = {
-    "openvino": _openvino,
-    "onnxruntime": _onnxruntime,
+ENGINES: Mapping[str, Callable[[Path, Tensor, Tensor, int | None, int], Loaded]] = {
+    "openvino": openvino.load,
+    "onnxruntime": onnxruntime.load,
 }
-"""Every engine by its name: (file, input, output, threads) -> a thread-safe function of planes."""
+"""Every engine by its name: (file, input, output, threads, streams) -> the file, ready to run."""

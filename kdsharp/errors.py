@@ -6,7 +6,18 @@ import sys
 import traceback
 from collections.abc import Callable
 
-__all__ = ["KdsharpError", "TransientError", "UserError", "describe", "exit_code", "run"]
+__all__ = [
+    "INTERRUPTED",
+    "KdsharpError",
+    "TransientError",
+    "UserError",
+    "describe",
+    "exit_code",
+    "run",
+]
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 
 
 class KdsharpError(Exception):
@@ -34,6 +45,8 @@ _ACCESS = {
     errno.ENOTDIR: "not a folder",
     errno.EISDIR: "is a folder",
     errno.ENAMETOOLONG: "the file name is too long",
+    errno.EFBIG: "is larger than files may be here",
+    errno.ELOOP: "its links go in a circle",
 }
 
 
@@ -43,11 +56,13 @@ def describe(error: BaseException) -> str:
         return " ".join(str(error).split())
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
+    # A name may hold a line break; the message is one line.
+    name = " ".join(str(getattr(error, "filename", None) or "").split())
     if isinstance(error, OSError) and error.errno in _DISK:
-        where = f" while writing {error.filename}" if error.filename else ""
+        where = f" while writing {name}" if name else ""
         return f"{_DISK[error.errno]}{where}: free some space, then run the same command again"
-    if isinstance(error, OSError) and error.errno in _ACCESS and error.filename:
-        return f"{error.filename}: {_ACCESS[error.errno]}"
+    if isinstance(error, OSError) and error.errno in _ACCESS and name:
+        return f"{name}: {_ACCESS[error.errno]}"
     text = " ".join(str(error).split()) or "no message"
     hint = "set KDSHARP_DEBUG=1 for the traceback"
     return f"internal error, {type(error).__name__}: {text} ({hint})"
@@ -58,7 +73,7 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, KdsharpError):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return 130
+        return INTERRUPTED
     known = isinstance(error, OSError) and (
         error.errno in _DISK or (error.errno in _ACCESS and bool(error.filename))
     )

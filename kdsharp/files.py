@@ -9,13 +9,23 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_dir", "atomic_file", "sha256_file", "write_json", "write_text"]
+__all__ = [
+    "atomic_dir",
+    "atomic_file",
+    "discard_unfinished",
+    "sha256_file",
+    "sweep",
+    "write_json",
+    "write_text",
+]
 
 _HERE = -100  # AT_FDCWD; without a meaning for absolute paths
+_PART = ".part-"
+_unfinished: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -26,12 +36,14 @@ def atomic_file(target: Path) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=".part-", suffix=f"-{target.name[-80:]}", dir=target.parent
-    )
-    os.close(handle)
+    handle, name = tempfile.mkstemp(prefix=_PART, suffix=_end(target), dir=target.parent)
     temporary = Path(name)
+    _unfinished.add(temporary)
     try:
+        # The lock ends with this process, however that ends: `sweep` tells by it what is left over.
+        if not _lock(handle):
+            os.close(handle)
+            handle = -1
         # mkstemp makes files that only their owner reads; give what open() would have given.
         temporary.chmod(_plain_mode(target))
         yield temporary
@@ -40,6 +52,31 @@ def atomic_file(target: Path) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
+        if handle != -1:
+            os.close(handle)
+
+
+def discard_unfinished() -> None:
+    """Remove the temporary files of this process: for one that ends while threads still write."""
+    for temporary in list(_unfinished):
+        temporary.unlink(missing_ok=True)
+
+
+def sweep(targets: Iterable[Path]) -> None:
+    """Remove what processes that were killed left of `targets`; others keep what they write.
+
+    Where the system has no locks on files (Windows) nothing is removed.
+    """
+    ends: dict[Path, set[str]] = {}
+    for target in targets:
+        ends.setdefault(target.parent, set()).add(_end(target))
+    for folder, known in ends.items():
+        left = folder.glob(f"{_PART}*") if folder.is_dir() else ()
+        # mkstemp puts eight characters between.
+        for path in [path for path in left if path.name[len(_PART) + 8 :] in known]:
+            with contextlib.suppress(OSError):  # gone meanwhile, or not ours to remove
+                _remove_if_left(path)
 
 
 @contextlib.contextmanager
@@ -105,6 +142,33 @@ def _replace_in_two_steps(temporary: Path, target: Path) -> None:
         if not target.exists():
             os.replace(old / target.name, target)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _end(target: Path) -> str:
+    # A name has 255 bytes at most, of which a letter takes up to four.
+    return f"-{target.name[-50:]}"
+
+
+def _lock(handle: int) -> bool:
+    """Whether the open file is now locked: not where another process has it, nor on Windows."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_if_left(temporary: Path) -> None:
+    handle = os.open(temporary, os.O_RDONLY)
+    try:
+        if _lock(handle):
+            temporary.unlink()
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

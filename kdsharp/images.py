@@ -17,7 +17,16 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from kdsharp.errors import UserError, describe
 
-__all__ = ["FORMATS", "LIMIT", "SUFFIXES", "decoded", "identify", "opened", "read_rgb"]
+__all__ = [
+    "FORMATS",
+    "LIMIT",
+    "SUFFIXES",
+    "decoded",
+    "identify",
+    "most_megapixels",
+    "opened",
+    "read_rgb",
+]
 
 SUFFIXES: frozenset[str] = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"})
 """Lower-case file suffixes of photos to train on."""
@@ -50,6 +59,14 @@ def read_rgb(path: Path) -> Image.Image:
         bare = rgb.convert("RGB").copy()
         bare.info = {}  # which Pillow would otherwise write on its own account
         return bare
+
+
+def most_megapixels() -> float:
+    """How large a picture may be; raises `UserError` where `LIMIT` holds no number."""
+    try:
+        return float(os.environ.get(LIMIT) or _MEGAPIXELS)
+    except ValueError as error:
+        raise UserError(f"{LIMIT}={os.environ[LIMIT]!r}: give a number of megapixels") from error
 
 
 @contextmanager
@@ -116,9 +133,9 @@ def identify(
 
 def _check(image: ImageFile.ImageFile, name: object) -> None:
     width, height = image.size
-    if width * height > _limit() * 1e6:
+    if width * height > (most := most_megapixels()) * 1e6:
         raise UserError(
-            f"{name}: {width}x{height} is more than {_limit():g} megapixels, the guard against "
+            f"{name}: {width}x{height} is more than {most:g} megapixels, the guard against "
             f"decompression bombs: set {LIMIT}={-(-width * height // 1_000_000)} if it is sound"
         )
     # An MPO is a phone's JPEG with extras behind it: the first picture is the photo.
@@ -131,13 +148,6 @@ def _check(image: ImageFile.ImageFile, name: object) -> None:
     tags = getattr(image, "tag_v2", {})
     if tags.get(_PLANES) == 2 and max(tags.get(258, (8,))) > 8:
         raise UserError(f"{name}: has 16 bits in separate planes: convert it to interleaved first")
-
-
-def _limit() -> float:
-    try:
-        return float(os.environ.get(LIMIT) or _MEGAPIXELS)
-    except ValueError as error:
-        raise UserError(f"{LIMIT}={os.environ[LIMIT]!r}: give a number of megapixels") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

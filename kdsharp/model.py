@@ -8,39 +8,70 @@ from typing import Any
 from kdsharp.card import CARD, Card, read_card
 from kdsharp.errors import UserError
 
-__all__ = ["DEFAULT", "VARIABLE", "find_model", "model_table", "shipped_models"]
+__all__ = ["DEFAULT", "VARIABLE", "find_model", "model_table", "scales_of", "shipped_models"]
 
 VARIABLE = "KDSHARP_MODEL"
 """The environment variable that names a model folder, or one that ships."""
 
 DEFAULT = "small-x2"
-"""The model that is used when none is named."""
+"""The model that is used when nothing is named."""
 
 _SHIPPED = Path(__file__).parent / "weights"
-_SCALE = "-x2"  # what a name without a scale means: `small`
+_SIZE, _SCALE = "small", 2  # what is used where a name says no size, or no scale
 _UNKNOWN = "-"
 
 
-def find_model(model: Path | None) -> Path:
-    """The model folder to use: `model`, else `$KDSHARP_MODEL`, else `DEFAULT`.
+def find_model(model: Path | None, scale: int | None = None) -> Path:
+    """The model folder to use: `model`, else `$KDSHARP_MODEL`, else the small one that ships.
 
-    A name is that of a folder, or else of a model that ships, such as `large-x3`, or `nano` for
-    `nano-x2`. Whether it holds a sound model is up to `kdsharp.card.read_card`. Raises `UserError`
-    for a name that is neither, and when nothing is named and no model ships.
+    A name is that of a folder, or else of a model that ships, such as `large-x3`, or of a size
+    alone: `nano` is `nano-x2`, or what `scale` says. With a folder or a whole name `scale` has to
+    be that of the model. Whether it is a sound model is up to `kdsharp.card.read_card`. Raises
+    `UserError` for a name that is neither, and for a scale that does not fit or does not ship.
     """
-    wanted = str(model or os.environ.get(VARIABLE) or "")
-    if not wanted:
-        if (_SHIPPED / DEFAULT / CARD).is_file():
-            return _SHIPPED / DEFAULT
-        raise UserError(f"no model: name a model folder with --model PATH or ${VARIABLE}")
-    if Path(wanted).is_dir():
-        return Path(wanted)
-    names = shipped_models()
-    for name in (wanted, wanted + _SCALE):
-        if name in names:
-            return _SHIPPED / name
+    named = str(model or os.environ.get(VARIABLE) or "")
+    if Path(named).is_dir() and named:
+        return _fitting(Path(named), named, scale)
+    wanted, names = named or _SIZE, shipped_models()
+    if wanted in names:
+        return _fitting(_SHIPPED / wanted, wanted, scale)
+    if (name := f"{wanted}-x{scale or _SCALE}") in names:
+        return _SHIPPED / name
     known = ", ".join(names) or "none in this build"
+    if _scales(wanted):
+        raise UserError(f"{wanted}: no model of that size ships for scale {scale} ({known})")
+    if not named:
+        raise UserError(f"no model: name a model folder with --model PATH or ${VARIABLE}")
     raise UserError(f"{wanted}: no such model folder, and no model that ships ({known})")
+
+
+def scales_of(model: Path | None) -> Sequence[int]:
+    """The scales that models of the size `model` ship for, sorted; None as in `find_model`.
+
+    Raises `UserError` where `model` is one model and not a size, or no such size ships.
+    """
+    folder = find_model(model)
+    wanted = str(model or os.environ.get(VARIABLE) or _SIZE)
+    if folder.parent == _SHIPPED and (scales := _scales(wanted)):
+        return scales
+    raise UserError(
+        f"{wanted}: undoes scale {read_card(folder).scale} alone: to choose by the picture, name a "
+        f"size that ships, such as {_SIZE}"
+    )
+
+
+def _scales(size: str) -> list[int]:
+    parts = [name.rpartition("-x") for name in shipped_models()]
+    return sorted(int(scale) for name, _, scale in parts if name == size)
+
+
+def _fitting(folder: Path, wanted: str, scale: int | None) -> Path:
+    if scale is not None and (made_for := read_card(folder).scale) != scale:
+        raise UserError(
+            f"{wanted}: undoes scale {made_for}, not {scale}: leave the scale out, or name a size "
+            f"that ships, such as {_SIZE}"
+        )
+    return folder
 
 
 def shipped_models() -> Sequence[str]:

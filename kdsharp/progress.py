@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,12 +14,15 @@ _PATIENCE = 2.0
 class Progress:
     """Counts to `total`; after two seconds on a terminal a bar appears, at the end it goes.
 
+    The bar says how many a second, and how long the rest takes at that.
+
     Nothing is drawn, and nothing imported, when the work is done sooner or stderr is no terminal.
     """
 
     def __init__(self, total: int, title: str) -> None:
         self.total, self.title, self.done = total, title, 0
         self._bar: Any = None
+        self._start = time.monotonic()
         self._timer = threading.Timer(_PATIENCE, self._show)
         self._timer.daemon = True
 
@@ -43,7 +47,7 @@ class Progress:
         """One more is done."""
         self.done += 1
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=self.done)
+            self._bar.update(self._bar.task_ids[0], completed=self.done, pace=self._pace())
 
     def say(self, line: str) -> None:
         """Print `line` on stderr, above the bar."""
@@ -54,11 +58,20 @@ class Progress:
 
     def _show(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        bar = Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
-        bar.add_task(self.title, total=self.total, completed=self.done)
+        pace = TextColumn("{task.fields[pace]}")
+        bar = Bar(*columns, pace, console=Console(stderr=True), transient=True)
+        bar.add_task(self.title, total=self.total, completed=self.done, pace=self._pace())
         bar.start()
         self._bar = bar
+
+    def _pace(self) -> str:
+        """How many a second, and how long the rest takes at that, from the start on."""
+        rate = self.done / (time.monotonic() - self._start)
+        if not rate:
+            return ""
+        minutes, seconds = divmod(round((self.total - self.done) / rate), 60)
+        return f"{rate:.1f} per second, {minutes}:{seconds:02} left"

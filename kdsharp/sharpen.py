@@ -28,9 +28,9 @@ class Sharpener:
     `model` is a model folder, None for `$KDSHARP_MODEL` or the one that ships; `engine` is `auto`,
     `openvino`, `onnxruntime`, or an `Engine` that is loaded already, and `model`, `threads` and
     `precision` do not matter; `strength` 0..1 scales what the model adds (0 changes nothing).
-    `precision` is `fp32`, or `int8` where the model has it: what is added is then a whole number of
-    255, to pictures of 16 bit too. Raises `UserError` for a model, an engine, a strength or a
-    precision that is none.
+    `precision` is `fp32`, `int8` where the model has it (what is added is then a whole number of
+    255, to pictures of 16 bit too), or `auto`, as in `kdsharp.engine.load_engine`. Raises
+    `UserError` for a model, an engine, a strength or a precision that is none.
     """
 
     def __init__(
@@ -40,13 +40,14 @@ class Sharpener:
         engine: str | Engine = "auto",
         strength: float = 1.0,
         threads: int | None = None,
-        precision: str = "fp32",
+        precision: str = "auto",
+        streams: int = 1,
     ) -> None:
         if not 0 <= strength <= 1:
             raise UserError(f"strength must be from 0 to 1, not {strength}")
         if not isinstance(engine, Engine):
             folder = find_model(Path(model) if model else None)
-            engine = load_engine(folder, engine, threads, precision)
+            engine = load_engine(folder, engine, threads, precision, streams)
         self.engine, self.strength = engine, strength
         self.card = self.engine.card
 

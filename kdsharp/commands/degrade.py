@@ -33,7 +33,9 @@ def degrade(
     from kdsharp.degrade import known_recipe, recipe_table
     from kdsharp.degrade.recipes import run_steps
     from kdsharp.errors import UserError
-    from kdsharp.images import Photo, read_rgb, save_photo
+    from kdsharp.images import read_rgb
+    from kdsharp.photos.photo import Photo
+    from kdsharp.photos.writing import save_photo
     from kdsharp.progress import Progress
 
     if listed:
@@ -45,5 +47,5 @@ def degrade(
     image = read_rgb(photo)
     with Progress(len(steps) + 1, "degrade") as progress:
         worse = run_steps(steps, image, progress.step)
-    save_photo(Photo(worse), out)
+    save_photo(Photo.of(worse), out)
     typer.echo(f"Wrote {out}: {', '.join(map(str, steps)) or 'nothing was done'}")

@@ -5,14 +5,22 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["EngineName", "Model", "Precision", "Strength", "Threads"]
+__all__ = ["EngineName", "Model", "Precision", "Quiet", "Scale", "Strength", "Threads"]
 
 Model = Annotated[
     Path | None,
     typer.Option(
         metavar="NAME|PATH",
-        help="A model that ships, see kdsharp models, or a model folder; else $KDSHARP_MODEL, else "
-        "small-x2.",
+        help="A model that ships, see kdsharp models, a size of it, or a model folder; else "
+        "$KDSHARP_MODEL, else small.",
+    ),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="2|3|4|auto",
+        help="The blur to undo, as of enlarging by so much; auto measures it. Else 2, or the "
+        "model's own.",
     ),
 ]
 Strength = Annotated[float, typer.Option(help="0 (unchanged) to 1 (all that the model adds).")]
@@ -23,7 +31,8 @@ Threads = Annotated[
 Precision = Annotated[
     str,
     typer.Option(
-        help="fp32, or int8 if the model has it: much faster in OpenVINO on CPUs with VNNI "
-        "(AVX-VNNI, AVX512-VNNI), and hardly less good; elsewhere it may not pay."
+        help="fp32, int8 if the model has it, or auto: int8 where it pays, which is in OpenVINO on "
+        "CPUs with VNNI or AMX."
     ),
 ]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]

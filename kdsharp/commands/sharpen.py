@@ -1,84 +1,105 @@
 """`kdsharp sharpen`."""
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from kdsharp.commands.options import EngineName, Model, Precision, Strength, Threads
-from kdsharp.errors import KdsharpError, UserError, describe
-
-if TYPE_CHECKING:  # numpy and Pillow would double the time that --help takes
-    from kdsharp.batch import Job
-    from kdsharp.sharpen import Sharpener
+from kdsharp.commands.loading import Runtime, load_sharpeners
+from kdsharp.commands.options import (
+    EngineName,
+    Model,
+    Precision,
+    Quiet,
+    Scale,
+    Strength,
+    Threads,
+)
+from kdsharp.commands.video import Codec, Crf, Drop, Preset, names_of
+from kdsharp.errors import UserError
 
 __all__ = ["sharpen"]
 
 
 def sharpen(
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Photos or folders.")],
-    out: Annotated[str, typer.Option("-o", "--out", help="Output file, or folder ending with /.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="INPUT", help="Photos, videos, folders, patterns, or -."),
+    ],
+    out: Annotated[
+        str | None, typer.Option("-o", "--out", help="Output file, or folder ending with /, or -.")
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Replace the photos themselves.")
+    ] = False,
     model: Model = None,
+    scale: Scale = None,
+    upscale: Annotated[
+        int | None,
+        typer.Option(min=2, max=4, help="Enlarge 2, 3 or 4 times and undo the blur of that."),
+    ] = None,
     strength: Strength = 1.0,
     engine: EngineName = "auto",
-    precision: Precision = "fp32",
+    precision: Precision = "auto",
     threads: Threads = None,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave outputs that are there.")
-    ] = False,
+    form: Annotated[
+        str | None, typer.Option("--format", help="Of the outputs, such as png; else the photo's.")
+    ] = None,
     quality: Annotated[
         int | None,
         typer.Option(min=1, max=100, help="Of JPEG and WebP; a JPEG's own if not given."),
     ] = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave outputs that are there.")
+    ] = False,
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="A file to write with a row for each photo.")
+    ] = None,
+    codec: Codec = "h264",
+    crf: Crf = None,
+    preset: Preset = None,
+    drop: Drop = "",
+    quiet: Quiet = False,
 ) -> None:
-    """Sharpen photos: a file, several, or whole folders, whose trees are kept.
+    """Sharpen photos and videos: a file, several, or whole folders, whose trees are kept.
 
     \b
     Examples:
       kdsharp sharpen photo.jpg -o sharp.jpg
-      kdsharp sharpen holiday/ scans/*.png -o sharpened/ --strength 0.7
+      kdsharp sharpen holiday/ 'scans/**/*.png' -o sharpened/ --strength 0.7
+      kdsharp sharpen photo.jpg -o large.jpg --upscale 2
+      kdsharp sharpen clip.mp4 -o sharp.mp4
     """  # noqa: D301 - the option parser's mark for "do not wrap"
-    from kdsharp.batch import plan
-    from kdsharp.sharpen import Sharpener
+    from kdsharp.batch.request import Request, sharpen_all
+    from kdsharp.batch.streams import standard_streams
+    from kdsharp.video.options import VideoOptions
 
-    start = time.monotonic()
-    planned = plan(inputs, out)
-    jobs = [job for job in planned if not (skip_existing and job.target.exists())]
-    skipped = len(planned) - len(jobs)
-    failed = 0
-    if jobs:
-        sharpener = Sharpener(
-            model, engine=engine, strength=strength, threads=threads, precision=precision
+    if in_place == (out is not None):
+        raise UserError("name an output with -o, or say --in-place, and not both")
+    if in_place and (form or skip_existing):
+        raise UserError("--in-place goes with neither --format nor --skip-existing")
+    if in_place and Path("-") in inputs:
+        raise UserError("--in-place needs photos that have names")
+    if upscale and scale not in (None, str(upscale)):
+        raise UserError(f"--upscale {upscale} undoes its own blur: leave out --scale {scale}")
+    runtime = Runtime(model, strength, engine, precision, threads, quiet)
+    with standard_streams(inputs, out, form) as (sources, target):
+        request = Request(
+            inputs=sources,
+            out=target,
+            form=form,
+            upscale=upscale,
+            quality=quality,
+            skip_existing=skip_existing,
+            table=table,
+            video=VideoOptions(codec, crf, preset, names_of(drop)),
+            load=lambda streams: load_sharpeners(
+                runtime, str(upscale) if upscale else scale, streams
+            ),
         )
-        failed = _sharpen_all(sharpener, jobs, quality, alone=len(planned) == 1)
-    done = _summary(len(jobs) - failed, skipped, out, time.monotonic() - start)
-    if failed:
-        raise UserError(f"{failed} of {len(planned)} photos failed, see above; {done}")
-    typer.echo(done[0].upper() + done[1:])
+        sharpen_all(request, tell=_tell if not quiet and out != "-" else lambda _: None)
 
 
-def _sharpen_all(
-    sharpener: "Sharpener", jobs: "list[Job]", quality: int | None, *, alone: bool
-) -> int:
-    """Sharpen each; returns how many failed. The only photo's failure is raised as it is."""
-    from kdsharp.progress import Progress
-
-    failed = 0
-    with Progress(len(jobs), "Sharpening") as progress:
-        for job in jobs:
-            try:
-                sharpener.file(job.source, job.target, quality=quality)
-            except KdsharpError as error:
-                if alone:
-                    raise
-                failed += 1
-                progress.say(f"kdsharp: {describe(error)}")
-            progress.step()
-    return failed
-
-
-def _summary(written: int, skipped: int, out: str, seconds: float) -> str:
-    photos = "1 photo" if written == 1 else f"{written} photos"
-    there = f", {skipped} already there" if skipped else ""
-    return f"wrote {photos} to {out} in {seconds:.1f} s{there}"
+def _tell(line: str) -> None:
+    # A name that is no UTF-8 is shown with its bytes escaped.
+    typer.echo(line.encode(errors="backslashreplace").decode())

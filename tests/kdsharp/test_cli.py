@@ -1,4 +1,6 @@
+import csv
 import errno
+import json
 import re
 import shutil
 import subprocess
@@ -14,8 +16,13 @@ from kdsharp import Sharpener, __version__, cli
 from kdsharp.errors import run
 from kdsharp.photos import writing
 
-DOCS = Path(__file__).parents[2] / "docs" / "sharpen.md"
-COMMANDS = ("sharpen", "compare", "models")
+DOCS = Path(__file__).parents[2] / "docs"
+COMMANDS = {
+    "sharpen": "batches.md",
+    "compare": "batches.md",
+    "doctor": "batches.md",
+    "models": "sharpen.md",
+}
 
 
 @pytest.fixture
@@ -35,11 +42,17 @@ def kdsharp(monkeypatch, capsys, tmp_path, luma_model):
 
 
 def test_one_photo(kdsharp, photo, picture, luma_model):
-    code, out, err = kdsharp("sharpen", photo.name, "-o", "out.png")
-    assert (code, err) == (0, "")
-    assert out.startswith("Wrote 1 photo to out.png in ")
-    expected = Sharpener(luma_model).array(picture)
+    code, out, err = kdsharp("sharpen", photo.name, "-o", "out.png", "--engine", "onnxruntime")
+    assert (code, err) == (0, "kdsharp: model: onnxruntime on CPU in fp32\n")
+    assert out.startswith("out.png: written, ")
+    expected = Sharpener(luma_model, engine="onnxruntime").array(picture)
     np.testing.assert_array_equal(np.asarray(Image.open("out.png")), expected)
+
+
+def test_quiet_says_nothing(kdsharp, photo):
+    assert kdsharp("sharpen", photo.name, "-o", "out.png", "-q") == (0, "", "")
+    assert kdsharp("compare", photo.name, "-o", "both.png", "--quiet") == (0, "", "")
+    assert {path.name for path in Path().iterdir()} == {"photo.png", "out.png", "both.png"}
 
 
 def test_options_reach_the_library(kdsharp, photo, picture, rgb_model):
@@ -69,15 +82,28 @@ def test_a_tree_with_a_bad_photo(kdsharp, photo):
     for name in ("a.png", "b\n.png"):
         (tree / name).write_bytes(photo.read_bytes())
     (tree / "bad.png").write_bytes(photo.read_bytes()[:100])
-    code, out, err = kdsharp("sharpen", "my photos", "-o", "out")
-    first, last = err.splitlines()
-    assert (code, out) == (2, "")
+    code, out, err = kdsharp("sharpen", "my photos", "-o", "out", "--csv", "table.csv")
+    _, first, last = err.splitlines()
+    assert code == 2
     assert first.startswith("kdsharp: my photos/ü/bad.png: cannot be read as a picture: ")
-    assert last.startswith("kdsharp: error: 1 of 3 photos failed, see above; wrote 2 photos to out")
+    assert last == "kdsharp: error: 1 of 3 photos failed, see above; the rest is done"
+    assert [line.split()[:2] for line in out.splitlines()[1:3]] == [
+        ["written", "2"],
+        ["failed", "1"],
+    ]
     assert sorted(path.name for path in Path("out/ü").iterdir()) == ["a.png", "b\n.png"]
+    with Path("table.csv").open(newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["source"] for row in rows] == [
+        str(tree / n) for n in ("a.png", "b\n.png", "bad.png")
+    ]
+    assert [row["status"] for row in rows] == ["written", "written", "failed"]
+    assert [row["size"] for row in rows] == ["53x37", "53x37", ""]
+    assert "cannot be read as a picture" in rows[2]["message"]
     (tree / "bad.png").unlink()
-    code, out, _ = kdsharp("sharpen", "my photos", "-o", "out", "--skip-existing")
-    assert (code, out) == (0, "Wrote 0 photos to out in 0.0 s, 2 already there\n")
+    code, out, err = kdsharp("sharpen", "my photos", "-o", "out", "--skip-existing")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1].split() == ["there", "already", "2", "0.0"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +112,29 @@ def test_a_tree_with_a_bad_photo(kdsharp, photo):
         ([], "Missing command"),
         (["blur"], "No such command 'blur'"),
         (["sharpen"], "Missing argument"),
-        (["sharpen", "photo.png"], "Missing option '-o'"),
+        (["sharpen", "photo.png"], "name an output with -o, or say --in-place"),
+        (["sharpen", "photo.png", "-o", "a.png", "--in-place"], "and not both"),
+        (["sharpen", "photo.png", "--in-place", "--format", "jpg"], "goes with neither --format"),
+        (["sharpen", "photo.png", "--in-place", "--skip-existing"], "nor --skip-existing"),
+        (
+            ["sharpen", "photo.png", "-o", "a/", "--format", "gif"],
+            "format 'gif' is unknown",
+        ),
+        (["sharpen", "photo.png", "-o", "a.png", "--format", "jpg"], "the format is to be jpg"),
+        (["sharpen", "photo.png", "-o", "a.png", "--scale", "5"], "scale '5' is unknown"),
+        (["sharpen", "photo.png", "-o", "a.png", "--scale", "3"], "undoes scale 2, not 3"),
+        (["sharpen", "photo.png", "-o", "a.png", "--scale", "auto"], "undoes scale 2 alone"),
+        (
+            ["sharpen", "photo.png", "-o", "a.png", "--upscale", "5"],
+            "Invalid value for '--up",
+        ),
+        (
+            ["sharpen", "photo.png", "-o", "a.png", "--upscale", "2", "--scale", "3"],
+            "--upscale 2 undoes its own blur: leave out --scale 3",
+        ),
+        (["sharpen", "photo.png", "-o", "a.png", "--csv", "x/a.csv"], "x/a.csv: its folder does"),
+        (["sharpen", "photo.png", "-o", "a.png", "--csv", "empty"], "empty: is a folder: name a"),
+        (["sharpen", "*.jpg", "-o", "a"], "*.jpg: has no photos"),
         (["sharpen", "photo.png", "-o"], "Option '-o' requires an argument"),
         (["sharpen", "photo.png", "-o", "a.png", "--sharp"], "No such option"),
         (
@@ -104,11 +152,28 @@ def test_a_tree_with_a_bad_photo(kdsharp, photo):
         (["sharpen", "photo.png", "-o", "a.png", "--model", "x"], "x: no such model folder"),
         (["sharpen", "photo.png", "-o", "a.png", "--model", "."], "is no model folder"),
         (["sharpen", "photo.png", "-o", "photo.png"], "is one of the photos"),
-        (["sharpen", "gone.png", "-o", "a.png"], "gone.png: no such file"),
+        (["sharpen", "gone.png", "-o", "a.png", "-q"], "gone.png: no such file"),
         (["sharpen", "empty", "-o", "out"], "empty: has no photos"),
         (["sharpen", "photo.png", "-o", "a.gif"], "a.gif: cannot be written"),
         (["compare", "photo.png", "gone.png", "-o", "a.png"], "gone.png: no such file"),
         (["compare", "photo.png", "-o", "a.png", "--zoom", "1"], "give X,Y,W,H in pixels"),
+        (
+            ["compare", "photo.png", "-o", "a.png", "--style", "x"],
+            "style 'x' is unknown",
+        ),
+        (
+            ["compare", "photo.png", "-o", "a.png", "--position", "1"],
+            "--position is of --style",
+        ),
+        (
+            ["compare", "photo.png", "-q", "-o", "a.png", "--style", "split", "--position", "2"],
+            "position must be from 0 to 1",
+        ),
+        (
+            ["compare", "photo.png", "photo.png", "-o", "a.png", "--style", "wipe"],
+            "a.png: an animation ends with .gif or .webp",
+        ),
+        (["doctor", "--model"], "Option '--model' requires an argument"),
         (["compare", "photo.png", "-o", "a.png", "--labels", "1"], "two names with a comma"),
     ],
 )
@@ -128,9 +193,9 @@ def test_a_full_disk_stops_the_batch_and_leaves_nothing(kdsharp, photo, monkeypa
 
     Path("second.png").write_bytes(photo.read_bytes())
     monkeypatch.setattr(Image.Image, "save", full)
-    code, _, err = kdsharp("sharpen", "photo.png", "second.png", "-o", "out")
+    code, _, err = kdsharp("sharpen", "photo.png", "second.png", "-o", "out", "-q")
     assert code == 2
-    assert err.startswith("kdsharp: error: the disk is full while writing out/photo.png: free")
+    assert err.startswith("kdsharp: error: the disk is full while writing out/")
     assert err.count("\n") == 1
     assert list(Path("out").iterdir()) == []
 
@@ -140,7 +205,7 @@ def test_a_read_only_output(kdsharp, photo, monkeypatch):
         raise PermissionError(errno.EROFS, "read-only", str(target))
 
     monkeypatch.setattr(writing, "atomic_file", closed)
-    code, _, err = kdsharp("sharpen", "photo.png", "-o", "out/")
+    code, _, err = kdsharp("sharpen", "photo.png", "-o", "out/", "-q")
     assert (code, err) == (2, "kdsharp: error: out/photo.png: the file system is read-only\n")
 
 
@@ -168,16 +233,20 @@ def test_an_interrupt_gives_130(kdsharp, photo, monkeypatch):
     def interrupted(self, *args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Sharpener, "file", interrupted)
+    monkeypatch.setattr(Sharpener, "photo", interrupted)
     code, _, err = kdsharp("sharpen", "photo.png", "-o", "out.png")
     assert (code, err.splitlines()[-1]) == (130, "kdsharp: error: interrupted")
 
 
 def test_our_own_failure_gives_1(kdsharp, photo, monkeypatch):
-    monkeypatch.setattr(Sharpener, "file", lambda *args, **kwargs: 1 / 0)
-    code, _, err = kdsharp("sharpen", "photo.png", "-o", "out.png")
+    monkeypatch.setattr(Sharpener, "photo", lambda *args, **kwargs: 1 / 0)
+    code, _, err = kdsharp("sharpen", "photo.png", "-o", "out.png", "-q")
     assert code == 1
     assert err.startswith("kdsharp: error: internal error, ZeroDivisionError")
+    Path("second.png").write_bytes(photo.read_bytes())
+    code, _, err = kdsharp("sharpen", "photo.png", "second.png", "-o", "out", "-q")
+    assert (code, err.count("\n")) == (1, 3)
+    assert "kdsharp: photo.png: internal error, ZeroDivisionError" in err
 
 
 def test_compare_two_pictures_or_a_photo_and_its_sharpened_version(kdsharp, photo):
@@ -189,6 +258,24 @@ def test_compare_two_pictures_or_a_photo_and_its_sharpened_version(kdsharp, phot
     assert Image.open("1.png").tobytes() == Image.open("2.png").tobytes()
 
 
+def test_compare_moves_where_the_suffix_can(kdsharp, photo):
+    for name, moves in (("a.gif", True), ("a.webp", True), ("b.png", False)):
+        style = [] if moves else ["--style", "split"]
+        assert kdsharp("compare", "photo.png", "-o", name, *style)[0] == 0
+        with Image.open(name) as made:
+            assert (made.size, getattr(made, "is_animated", False)) == ((53, 37), moves)
+
+
+def test_doctor_tells_and_says_the_same_as_json(kdsharp, monkeypatch):
+    monkeypatch.setattr("kdsharp.doctor._SECONDS", 0.01)
+    code, out, err = kdsharp("doctor")
+    assert (code, err) == (0, "")
+    assert f"kdsharp {__version__}, Python" in out
+    assert "<- auto" in out
+    code, out, _ = kdsharp("doctor", "--json")
+    assert (code, json.loads(out)["model"]) == (0, "model")
+
+
 def test_version(kdsharp):
     assert kdsharp("--version") == (0, f"kdsharp {__version__}\n", "")
 
@@ -197,8 +284,8 @@ def test_version(kdsharp):
 def test_every_command_has_help_with_an_example_and_is_documented(kdsharp, command):
     code, out, _ = kdsharp(command, "--help")
     assert code == 0
-    assert re.search(r"kdsharp (sharpen|compare) photo\.jpg", out)
-    text = DOCS.read_text(encoding="utf-8")
+    assert re.search(r"kdsharp (sharpen|compare) photo\.jpg|kdsharp doctor --model", out)
+    text = (DOCS / COMMANDS[command]).read_text(encoding="utf-8")
     _, section = re.split(rf"\n## `kdsharp {command}[ `]", text)
     section = section.split("\n## ")[0]
     options = {word.strip(",") for word in out.split("Options:")[1].split() if word[:2] == "--"}

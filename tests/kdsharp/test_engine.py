@@ -70,7 +70,7 @@ def test_int8_adds_to_float_planes_what_it_changes_at_8_bit(int8_model, name):
 
 
 def test_a_precision_that_is_not_there(luma_model, int8_model):
-    with pytest.raises(UserError, match="precision 'bf16' is unknown: choose fp32 or int8"):
+    with pytest.raises(UserError, match="precision 'bf16' is unknown: choose auto, fp32 or int8"):
         load_engine(int8_model, precision="bf16")
     with pytest.raises(UserError, match="has no int8 model: choose precision fp32, or export"):
         load_engine(luma_model, precision="int8")

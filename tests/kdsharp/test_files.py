@@ -1,13 +1,22 @@
 import json
 import os
 import stat
+import subprocess
 import sys
 import threading
 
 import pytest
 
 from kdsharp import files
-from kdsharp.files import atomic_dir, atomic_file, sha256_file, write_json, write_text
+from kdsharp.files import (
+    atomic_dir,
+    atomic_file,
+    discard_unfinished,
+    sha256_file,
+    sweep,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -86,3 +95,40 @@ def test_a_folder_that_is_replaced_is_whole_for_its_readers(tmp_path, monkeypatc
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     if exchange and sys.platform == "linux":
         assert not missed
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from kdsharp.files import atomic_file
+with atomic_file(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on files")
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
+    target, other = tmp_path / "new" / "a.png", tmp_path / "b.png"
+    for path in (target, other):
+        subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    with atomic_file(target) as alive:
+        sweep([target, tmp_path / "no folder" / "a.png"])
+        assert list(target.parent.iterdir()) == [alive]
+    assert [path.name[:6] for path in tmp_path.glob("*b.png")] == [".part-"]
+    sweep([target, other])
+    assert sorted(tmp_path.rglob("*.png")) == [target]
+
+
+def test_an_ending_process_discards_what_its_threads_write(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "a") as temporary:
+        temporary.write_text("half")
+        discard_unfinished()
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("letter", ["a", "\N{GRINNING FACE}"])
+def test_the_longest_name_can_be_written(tmp_path, letter):
+    target = tmp_path / (letter * (251 // len(letter.encode())) + ".png")
+    write_text(target, "1")
+    assert target.read_text() == "1"

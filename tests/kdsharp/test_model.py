@@ -6,7 +6,7 @@ import pytest
 from kdsharp import model
 from kdsharp.card import read_card, write_card
 from kdsharp.errors import UserError
-from kdsharp.model import find_model, model_table, shipped_models
+from kdsharp.model import find_model, model_table, scales_of, shipped_models
 from tests.models import make_model
 
 
@@ -34,6 +34,38 @@ def test_the_named_one_comes_first_then_the_environment_then_the_default(shipped
 
 def test_a_size_alone_means_x2(shipped):
     assert find_model(Path("nano")) == shipped / "nano-x2"
+
+
+def test_a_size_takes_the_scale(shipped, monkeypatch):
+    assert find_model(None, 3) == shipped / "small-x3"
+    assert find_model(Path("small"), 3) == shipped / "small-x3"
+    assert find_model(Path("nano"), 2) == shipped / "nano-x2"
+    monkeypatch.setenv("KDSHARP_MODEL", "nano")
+    assert find_model(None, 2) == shipped / "nano-x2"
+    with pytest.raises(UserError, match=r"nano: no model of that size ships for scale 3 \(nano-x2"):
+        find_model(None, 3)
+
+
+def test_one_model_has_one_scale(shipped):
+    assert find_model(Path("small-x3"), 3) == shipped / "small-x3"
+    assert find_model(shipped / "small-x3", 3) == shipped / "small-x3"
+    for one in (Path("small-x3"), shipped / "small-x3"):
+        with pytest.raises(UserError, match="small-x3: undoes scale 3, not 2: leave the scale out"):
+            find_model(one, 2)
+
+
+def test_the_scales_of_a_size(shipped):
+    assert scales_of(None) == scales_of(Path("small")) == [2, 3]
+    assert scales_of(Path("nano")) == [2]
+    for one in (Path("small-x3"), shipped / "small-x3"):
+        with pytest.raises(UserError, match="undoes scale 3 alone: to choose by the picture, name"):
+            scales_of(one)
+
+
+def test_a_folder_here_is_not_the_default(shipped):
+    Path("small").mkdir()
+    assert find_model(None) == shipped / "small-x2"
+    assert find_model(Path("small")) == Path("small")
 
 
 def test_a_folder_comes_before_a_model_that_ships(shipped):

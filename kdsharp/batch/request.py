@@ -1,0 +1,173 @@
+"""A whole `kdsharp sharpen`: plan, skip what is there, load, run, report."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kdsharp.batch.photos import Photos, pixels
+from kdsharp.batch.plan import Job, plan
+from kdsharp.batch.run import BUDGET, Done, Outcome, Writing, attempt, run
+from kdsharp.batch.table import summary, write_csv
+from kdsharp.errors import KdsharpError, UserError
+from kdsharp.files import sweep
+from kdsharp.photos.photo import SUFFIXES
+from kdsharp.progress import Progress
+from kdsharp.sharpen import Sharpener
+from kdsharp.video.options import VIDEO_SUFFIXES, VideoOptions
+
+__all__ = ["Request", "sharpen_all"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to sharpen and how; `inputs`, `out` and `form` are those of `kdsharp.batch.plan.plan`.
+
+    `load` gives the sharpeners by their scale, for so many calls at a time, and is called when
+    there is something to do. `table` is a CSV file to write. `upscale` and `quality` are those of
+    `kdsharp.batch.photos.Photos`; `video` is for videos.
+    """
+
+    inputs: Sequence[Path]
+    out: str | None
+    load: Callable[[int], Mapping[int, Sharpener]]
+    form: str | None = None
+    upscale: int | None = None
+    quality: int | None = None
+    skip_existing: bool = False
+    table: Path | None = None
+    video: VideoOptions = field(default_factory=VideoOptions)
+
+
+def sharpen_all(request: Request, tell: Callable[[str], None]) -> None:
+    """Do it, and `tell` what became of it, line by line.
+
+    A photo that fails is told on stderr and the rest is done; then raises an error that counts
+    them. The only photo's error is raised as it is, and what ends the run. The CSV file is written
+    in any case.
+    """
+    start = time.monotonic()
+    suffixes = SUFFIXES | VIDEO_SUFFIXES
+    planned = plan(request.inputs, request.out, form=_form(request.form), suffixes=suffixes)
+    _check_kinds(request, planned)
+    _check_table(request.table)
+    sweep(job.target for job in planned)
+    there = [job for job in planned if request.skip_existing and job.target.exists()]
+    outcomes = {job: Outcome(job, Done("there already")) for job in there}
+    jobs = [job for job in planned if job not in outcomes]
+    try:
+        if jobs:
+            _run(request, jobs, outcomes, alone=len(planned) == 1)
+    finally:
+        if request.table:
+            write_csv(request.table, [outcomes[job] for job in planned if job in outcomes])
+    _tell(list(outcomes.values()), time.monotonic() - start, tell)
+
+
+def _run(
+    request: Request, jobs: Sequence[Job], outcomes: dict[Job, Outcome], *, alone: bool
+) -> None:
+    def take(outcome: Outcome, say: Callable[[str], None]) -> None:
+        outcomes[outcome.job] = outcome
+        if outcome.code and alone:
+            raise (UserError if outcome.code == UserError.exit_code else KdsharpError)(
+                outcome.done.message
+            )
+        if outcome.code:
+            say(f"kdsharp: {_failure(outcome)}")
+
+    # The one place that knows what is done with which kind of file.
+    videos = [job for job in jobs if _is_video(job)]
+    photos = [job for job in jobs if not _is_video(job)]
+    if photos:
+        _run_photos(request, photos, take)
+    if videos:
+        from kdsharp.batch.videos import Videos
+
+        work, writing = Videos(request.load(_cores()), request.video), Writing()
+        for job in videos:
+            take(attempt(job, work, writing), lambda line: print(line, file=sys.stderr))
+
+
+def _run_photos(
+    request: Request,
+    jobs: Sequence[Job],
+    take: Callable[[Outcome, Callable[[str], None]], None],
+) -> None:
+    def weigh(job: Job) -> int:
+        return pixels(job.source) * (request.upscale or 1) ** 2
+
+    # Where several photos are under way, one thread for each wastes the least; a photo that is
+    # alone, or too large for company, gets all threads. The first speaks for the others.
+    together = len(jobs) > 1 and weigh(jobs[0]) * _cores() <= BUDGET
+    photos = Photos(request.load(_cores() if together else 1), request.upscale, request.quality)
+    with Progress(len(jobs), "Sharpening") as progress:
+
+        def report(outcome: Outcome) -> None:
+            take(outcome, progress.say)
+            progress.step()
+
+        run(jobs, photos, weigh, report, workers=_cores() + 1)  # one waits for the disk
+
+
+def _is_video(job: Job) -> bool:
+    return job.source.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _check_kinds(request: Request, jobs: Sequence[Job]) -> None:
+    """What goes for photos alone is refused where there are videos."""
+    for job in jobs:
+        video = _is_video(job)
+        if not job.problem and video != (job.target.suffix.lower() in VIDEO_SUFFIXES):
+            kinds = ("a video", "a photo") if video else ("a photo", "a video")
+            raise UserError(f"{job.source}: is {kinds[0]}, and {job.target} would be {kinds[1]}")
+        if video and request.upscale:
+            raise UserError(f"{job.source}: is a video, and --upscale is for photos")
+        if video and request.out is None:
+            raise UserError(f"{job.source}: is a video, and --in-place is for photos")
+
+
+def _cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _form(form: str | None) -> str | None:
+    if form is None:
+        return None
+    plain = form.lower().removeprefix(".")
+    if f".{plain}" not in SUFFIXES:
+        known = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        raise UserError(f"format {form!r} is unknown: choose one of {known}")
+    return plain
+
+
+def _check_table(table: Path | None) -> None:
+    """Before hours of work rather than after."""
+    if table and not (table.parent.is_dir() and os.access(table.parent, os.W_OK)):
+        raise UserError(f"{table}: its folder does not exist or cannot be written to")
+    if table and table.is_dir():
+        raise UserError(f"{table}: is a folder: name a file")
+
+
+def _failure(outcome: Outcome) -> str:
+    """One line that names the file, which some errors do themselves."""
+    names = [" ".join(str(p).split()) for p in (outcome.job.source, outcome.job.target)]
+    message = outcome.done.message
+    return message if any(name in message for name in names) else f"{names[0]}: {message}"
+
+
+def _tell(outcomes: Sequence[Outcome], seconds: float, tell: Callable[[str], None]) -> None:
+    if len(outcomes) == 1:
+        (outcome,) = outcomes
+        more = f", {outcome.done.message}" if outcome.done.message else ""
+        tell(f"{outcome.job.target}: {outcome.done.status}, {seconds:.1f} s{more}")
+        return
+    for line in summary(outcomes, seconds):
+        tell(line)
+    failed = [outcome for outcome in outcomes if outcome.code]
+    if failed:
+        kind = UserError if all(one.code == UserError.exit_code for one in failed) else KdsharpError
+        raise kind(f"{len(failed)} of {len(outcomes)} photos failed, see above; the rest is done")

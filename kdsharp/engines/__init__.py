@@ -1,0 +1,1 @@
+"""What runs a model file: one module an engine, and which one is taken by itself."""

@@ -1,0 +1,124 @@
+"""What a person may choose about a video, checked when it is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kdsharp.errors import UserError
+
+__all__ = ["CODECS", "DROPPABLE", "VIDEO_SUFFIXES", "Codec", "VideoOptions", "VideoResult"]
+
+VIDEO_SUFFIXES = frozenset(
+    (
+        *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
+        *(".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+    )
+)
+"""Names that end so are taken for videos; whether they are is up to FFmpeg."""
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How FFmpeg calls an encoder, and what it takes.
+
+    `crf` is the quality where none is asked for, None where there is no such scale; `own` is
+    FFmpeg's name for the encoder's own parameters, None where it has no place for those of HDR;
+    `even` says that 4:2:0 needs even sides.
+    """
+
+    encoder: str
+    crf: int | None
+    highest_crf: int
+    presets: tuple[str, ...]
+    preset: str | None
+    own: str | None = None
+    even: bool = False
+
+
+_X26X = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast", "medium"),
+    *("slow", "slower", "veryslow", "placebo"),
+)
+
+CODECS: Mapping[str, Codec] = {
+    "h264": Codec("libx264", 23, 51, _X26X, "veryfast", own="x264-params", even=True),
+    "hevc": Codec("libx265", 25, 51, _X26X, "veryfast", own="x265-params", even=True),
+    "av1": Codec("libsvtav1", 28, 63, tuple(map(str, range(14))), "9", own="svtav1-params"),
+    "vp9": Codec("libvpx-vp9", 30, 63, ("realtime", "good", "best"), "realtime"),
+    "ffv1": Codec("ffv1", None, 0, (), None),
+}
+"""Every codec that can be written, by the name a person uses."""
+
+DROPPABLE: Mapping[str, str] = {
+    "audio": "every audio track",
+    "subtitles": "every subtitle track",
+    "data": "tracks of data, such as timecode and GPS",
+    "attachments": "attached files, such as fonts",
+    "pictures": "further video tracks, such as cover art",
+    "chapters": "chapters",
+    "rotation": "the mark that the picture is to be turned",
+    "alpha": "transparency",
+    "hdr": "the marks of HDR10: mastering display and light levels",
+    "dynamic-hdr": "Dolby Vision, HDR10+ and HDR Vivid",
+    "spherical": "the mark of 360-degree video",
+    "stereo-3d": "the mark of stereo video",
+}
+"""What may be left out of the output where it cannot be kept, by the name a person uses."""
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How to write a video.
+
+    `codec` is one of `CODECS`; `crf` is the quality, lower is better, None for the codec's own
+    default; `preset` is the encoder's, None for a fast one; `drop` are names of `DROPPABLE`.
+    Raises `UserError` for a value that is none of these.
+    """
+
+    codec: str = "h264"
+    crf: int | None = None
+    preset: str | None = None
+    drop: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise UserError(f"codec {self.codec!r} is unknown: choose {' or '.join(CODECS)}")
+        chosen = CODECS[self.codec]
+        if self.preset is not None and self.preset not in chosen.presets:
+            known = ", ".join(chosen.presets) or "none"
+            raise UserError(f"{self.codec} has no preset {self.preset!r}: choose of {known}")
+        if self.crf is not None and not (chosen.crf and 0 <= self.crf <= chosen.highest_crf):
+            scale = f"0 to {chosen.highest_crf}" if chosen.crf else "none, it is lossless"
+            raise UserError(f"{self.codec} has no CRF {self.crf}: {scale}")
+        if unknown := sorted(self.drop - DROPPABLE.keys()):
+            raise UserError(f"{unknown[0]!r} cannot be dropped: choose of {', '.join(DROPPABLE)}")
+
+    def encoder_options(self, hdr: str | None = None) -> dict[str, str]:
+        """FFmpeg's options for the encoder; `hdr` are the parameters of `kdsharp.video.hdr`."""
+        codec = CODECS[self.codec]
+        options = dict(_FIXED.get(self.codec, {}))
+        crf = codec.crf if self.crf is None else self.crf
+        if crf is not None:
+            options["crf"] = str(crf)
+        if preset := self.preset or codec.preset:
+            options["deadline" if self.codec == "vp9" else "preset"] = preset
+        if hdr and codec.own:
+            options[codec.own] = ":".join(filter(None, (options.get(codec.own), hdr)))
+        return options
+
+
+_FIXED: Mapping[str, Mapping[str, str]] = {
+    "hevc": {"x265-params": "log-level=none"},
+    "vp9": {"row-mt": "1", "b": "0"},
+    "ffv1": {"level": "3", "slicecrc": "1"},  # damage is found when it is read
+}
+"""Options of the encoders that nobody needs to choose."""
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """What became of a video: how many frames were written, and in `damage` one line that says
+    what was wrong with the source; None if nothing was.
+    """
+
+    frames: int
+    damage: str | None = None

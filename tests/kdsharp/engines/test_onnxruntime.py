@@ -1,0 +1,22 @@
+import numpy as np
+import pytest
+
+from kdsharp.engine import load_engine
+from kdsharp.engines import onnxruntime
+
+
+@pytest.mark.parametrize("provider", onnxruntime.PROVIDERS)
+def test_an_accelerator_that_does_not_work_is_passed_over(luma_model, monkeypatch, provider, capfd):
+    """This build of ONNX Runtime lacks it: the same answer as from a machine without the card."""
+    if provider in onnxruntime.accelerators():
+        pytest.skip(f"{provider} is here")
+    monkeypatch.setattr(onnxruntime, "accelerators", lambda: [provider])
+    engine = load_engine(luma_model, "onnxruntime")
+    assert engine.device == "CPU"
+    planes_NCHW = np.zeros((1, 1, 5, 5), np.float32)
+    assert engine.run(planes_NCHW).shape == (1, 1, 5, 5)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_only_what_we_know_is_an_accelerator():
+    assert set(onnxruntime.accelerators()) <= set(onnxruntime.PROVIDERS)

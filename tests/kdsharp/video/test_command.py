@@ -1,0 +1,118 @@
+"""The commands, as a person types them."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from kdsharp import cli
+from kdsharp.errors import run
+from kdsharp.video import VIDEO_SUFFIXES
+from kdsharp.video.options import CODECS, DROPPABLE
+from tests.kdsharp.video.clips import frame_times, make_clip
+
+DOCS = Path(__file__).parents[3] / "docs" / "video.md"
+
+
+@pytest.fixture
+def kdsharp(monkeypatch, capsys, tmp_path, int8_model):
+    """Runs the command in an empty folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KDSHARP_MODEL", str(int8_model))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["kdsharp", *map(str, arguments)])
+        code = run(cli.main)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return call
+
+
+def test_a_video(kdsharp):
+    source = make_clip(Path("clip.mp4"))
+    code, out, err = kdsharp("sharpen", source, "-o", "sharp.mkv", "--precision", "int8")
+    assert (code, err) == (0, "")
+    assert re.match(r"Wrote 24 frames to sharp.mkv in \d+\.\d s \(\d+\.\d fps\)\n", out)
+    assert len(frame_times(Path("sharp.mkv"))) == 24
+
+
+def test_a_damaged_one_is_written_and_said(kdsharp):
+    times = [24 * i for i in range(60)]
+    source = make_clip(
+        Path("clip.mp4"),
+        times=times,
+        options={"g": "5", "bf": "0"},
+        file_options={"movflags": "faststart"},
+    )
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) // 2])
+    code, out, err = kdsharp("sharpen", source, "-o", "sharp.mp4")
+    assert (code, out) == (2, "")
+    said = re.fullmatch(
+        r"kdsharp: error: clip\.mp4: breaks off after frame (\d+) of 60: what could be read is in "
+        r"sharp\.mp4\n",
+        err,
+    )
+    assert len(frame_times(Path("sharp.mp4"))) == int(said[1])
+
+
+def test_options_of_a_video(kdsharp):
+    source = make_clip(Path("clip.mkv"), subtitle=True)
+    options = ["--codec", "h264", "--crf", "30", "--preset", "ultrafast", "--drop", "subtitles"]
+    assert kdsharp("sharpen", source, "-o", "sharp.mp4", *options)[0] == 0
+    code, _, err = kdsharp("sharpen", source, "-o", "sharp.mp4", "--drop", "sound")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_live_into_a_file(kdsharp):
+    source = make_clip(Path("clip.mp4"), times=[24 * i for i in range(12)])
+    code, out, err = kdsharp("live", source, "-o", "watch.mp4")
+    assert (code, err) == (0, "")
+    assert re.match(r"\d+ frames in \d+\.\d s to watch\.mp4: .* fps, latency .* dropped\n", out)
+    assert int(out.split()[0]) == len(frame_times(Path("watch.mp4")))
+
+
+def test_live_refuses(kdsharp):
+    source = make_clip(Path("clip.mp4"))
+    for arguments, line in (
+        (("nowhere", "-o", "x.mp4"), "nowhere: is no file"),
+        ((source, "-o", source), "clip.mp4: is the source itself"),
+        ((source, "-o", "x.mp4", "--view", "above"), "view 'above' is unknown"),
+        ((source, "-o", "x.mp4", "--virtual-camera"), "choose either --out or --virtual-camera"),
+        ((source, "-o", "x.mp4", "--codec", "divx"), "codec 'divx' is unknown"),
+    ):
+        code, _, err = kdsharp("live", *arguments)
+        assert (code, err.count("\n")) == (2, 1)
+        assert err.startswith(f"kdsharp: error: {line}")
+        assert not Path("x.mp4").exists()
+
+
+def test_no_screen(kdsharp, monkeypatch):
+    pytest.importorskip("tkinter")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    if sys.platform != "linux":
+        pytest.skip("there is always a screen")
+    code, _, err = kdsharp("live", make_clip(Path("clip.mp4")))
+    assert code == 2
+    assert err.endswith("there is no screen for a window: write to a file with -o\n")
+
+
+def test_live_has_help_with_an_example_and_is_documented(kdsharp):
+    code, out, _ = kdsharp("live", "--help")
+    assert code == 0
+    assert "kdsharp live 0 --precision int8" in out
+    text = DOCS.read_text(encoding="utf-8")
+    section = text.split("\n## `kdsharp live")[1].split("\n## ")[0]
+    options = {word.strip(",") for word in out.split("Options:")[1].split() if word[:2] == "--"}
+    for option in options - {"--help"}:
+        assert f"`{option}`" in section
+
+
+def test_every_choice_is_documented():
+    text = DOCS.read_text(encoding="utf-8")
+    for name in (*CODECS, *DROPPABLE):
+        assert f"`{name}`" in text
+    assert {".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts"} <= VIDEO_SUFFIXES
