@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks.front_parts.method import Enhance, Method, Pixels, Sample
 from kdsharp.color import luma
-from kdsharp.engine import _import_openvino
+from kdsharp.engines.openvino import import_openvino
 
 __all__ = ["BICUBIC", "PEER_NETS", "peer_methods", "pillow_methods"]
 
@@ -136,7 +136,7 @@ def _openvino(net: str, path: Path, scale: int) -> Method:
 
 
 def _compiled(path: Path, threads: int | None) -> Callable[[Any], npt.NDArray[np.float32]]:
-    openvino = _import_openvino()
+    openvino = import_openvino()
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
@@ -164,7 +164,7 @@ def _count(path: Path) -> tuple[int | None, int | None]:
     """Weights and biases of the graph, and multiplications for a pixel of its small input."""
     if not importlib.util.find_spec("openvino"):
         return None, None
-    nodes = _import_openvino().Core().read_model(str(path)).get_ops()
+    nodes = import_openvino().Core().read_model(str(path)).get_ops()
     constants = [op for op in nodes if op.get_type_name() == "Constant"]
     sizes = [math.prod(op.shape) for op in constants if op.get_element_type().is_real()]
     convs = [op for op in nodes if op.get_type_name() == "Convolution"]

@@ -8,7 +8,7 @@ from typing import Any
 from kdsharp.card import Tensor
 from kdsharp.engines.loaded import Loaded
 
-__all__ = ["load"]
+__all__ = ["import_openvino", "load"]
 
 
 def load(path: Path, source: Tensor, target: Tensor, threads: int | None, streams: int) -> Loaded:
@@ -17,7 +17,7 @@ def load(path: Path, source: Tensor, target: Tensor, threads: int | None, stream
     `streams` calls share the threads and run at the same time. Raises `ImportError` where OpenVINO
     is not installed, and its own errors for a bad file.
     """
-    openvino = _import_openvino()
+    openvino = import_openvino()
     # On CPUs with bfloat16 units OpenVINO would round to it: 8 bits of mantissa are not enough.
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     if threads:
@@ -40,7 +40,7 @@ def load(path: Path, source: Tensor, target: Tensor, threads: int | None, stream
     return Loaded(infer)
 
 
-def _import_openvino() -> Any:
+def import_openvino() -> Any:
     """OpenVINO without its telemetry, which reports home on import unless it is not there."""
     if loaded := sys.modules.get("openvino"):
         return loaded

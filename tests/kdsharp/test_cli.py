@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -293,13 +292,13 @@ def test_every_command_has_help_with_an_example_and_is_documented(kdsharp, comma
         assert f"`{option}`" in section
 
 
-def test_help_lists_every_command_and_is_quick():
-    times = []
-    for _ in range(3):
-        start = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "kdsharp", "--help"], capture_output=True, text=True, check=True
-        )
-        times.append(time.monotonic() - start)
+def test_help_lists_every_command_and_loads_nothing_heavy():
+    code = (
+        "import sys; from kdsharp import cli\n"
+        "try: cli.main()\n"
+        "finally: print([m for m in ('numpy', 'PIL', 'rich', 'onnxruntime') if m in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert all(f"\n  {command} " in done.stdout for command in COMMANDS)
-    assert min(times) < 0.5  # 0.12 s on an idle core
+    assert done.stdout.endswith("\n[]\n")

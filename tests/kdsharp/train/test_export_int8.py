@@ -10,7 +10,8 @@ import onnx
 import pytest
 
 from kdsharp.card import Tensor
-from kdsharp.engine import ENGINES, _import_openvino
+from kdsharp.engine import ENGINES
+from kdsharp.engines.openvino import import_openvino
 from kdsharp.errors import KdsharpError
 from kdsharp.train.export import INPUT, OUTPUT
 from kdsharp.train.export_int8 import check_int8, compute_int8, write_int8
@@ -64,7 +65,7 @@ def test_every_engine_computes_what_exact_arithmetic_gives(tmp_path, name, chang
 @X86
 def test_openvino_runs_every_convolution_in_8_bit(tmp_path):
     write_int8(made(channels=16), tmp_path / "s.onnx")
-    compiled = _import_openvino().Core().compile_model(tmp_path / "s.onnx", "CPU")
+    compiled = import_openvino().Core().compile_model(tmp_path / "s.onnx", "CPU")
     layers = [layer.get_rt_info() for layer in compiled.get_runtime_model().get_ordered_ops()]
     ran = [(info["layerType"].value, info["runtimePrecision"].value) for info in layers]
     assert [precision for layer, precision in ran if layer == "Convolution"] == ["u8"] * 3

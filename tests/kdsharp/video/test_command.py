@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from kdsharp import cli
 from kdsharp.errors import run
@@ -34,8 +35,9 @@ def kdsharp(monkeypatch, capsys, tmp_path, int8_model):
 def test_a_video(kdsharp):
     source = make_clip(Path("clip.mp4"))
     code, out, err = kdsharp("sharpen", source, "-o", "sharp.mkv", "--precision", "int8")
-    assert (code, err) == (0, "")
-    assert re.match(r"Wrote 24 frames to sharp.mkv in \d+\.\d s \(\d+\.\d fps\)\n", out)
+    assert code == 0
+    assert re.fullmatch(r"kdsharp: .*: .* in int8\n", err)
+    assert re.fullmatch(r"sharp.mkv: written, \d+\.\d s, 24 frames, \d+\.\d fps\n", out)
     assert len(frame_times(Path("sharp.mkv"))) == 24
 
 
@@ -49,7 +51,7 @@ def test_a_damaged_one_is_written_and_said(kdsharp):
     )
     data = source.read_bytes()
     source.write_bytes(data[: len(data) // 2])
-    code, out, err = kdsharp("sharpen", source, "-o", "sharp.mp4")
+    code, out, err = kdsharp("sharpen", source, "-o", "sharp.mp4", "--quiet")
     assert (code, out) == (2, "")
     said = re.fullmatch(
         r"kdsharp: error: clip\.mp4: breaks off after frame (\d+) of 60: what could be read is in "
@@ -65,6 +67,36 @@ def test_options_of_a_video(kdsharp):
     assert kdsharp("sharpen", source, "-o", "sharp.mp4", *options)[0] == 0
     code, _, err = kdsharp("sharpen", source, "-o", "sharp.mp4", "--drop", "sound")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_videos_of_a_folder_are_done_beside_its_photos(kdsharp, picture):
+    for folder in ("all", "all/below"):
+        Path(folder).mkdir()
+        make_clip(Path(folder, "clip.mp4"), times=[24 * i for i in range(6)])
+    Image.fromarray(picture).save("all/photo.png")
+    Path("all/broken.mkv").write_bytes(b"no video")
+    code, _, err = kdsharp("sharpen", "all", "-o", "out/", "--csv", "table.csv", "--quiet")
+    assert code == 2
+    assert "all/broken.mkv" in err
+    done = sorted(str(path) for path in Path("out").rglob("*.*"))
+    assert done == ["out/below/clip.mp4", "out/clip.mp4", "out/photo.png"]
+    assert len(frame_times(Path("out/below/clip.mp4"))) == 6
+    assert Path("table.csv").read_text().count("6 frames") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "out.png"], "is a video, and out.png would be a photo"),
+        (["-o", "out.mp4", "--upscale", "2"], "is a video, and --upscale is for photos"),
+        (["--in-place"], "is a video, and --in-place is for photos"),
+    ],
+)
+def test_what_is_for_photos_is_refused(kdsharp, options, message):
+    source = make_clip(Path("clip.mp4"), times=[0, 24])
+    code, _, err = kdsharp("sharpen", source, *options)
+    assert (code, err) == (2, f"kdsharp: error: clip.mp4: {message}\n")
+    assert not Path("out.mp4").exists()
 
 
 def test_live_into_a_file(kdsharp):
