@@ -33,6 +33,7 @@ _CORE = ("numpy", "pillow", "onnxruntime", "onnxruntime-gpu", "onnxruntime-direc
 _EXTRAS = {
     "openvino": "openvino",
     "av": "video",
+    "pyvirtualcam": "camera",
     "pillow-heif": "heic",
     "fastapi": "serve",
     "torch": "train",

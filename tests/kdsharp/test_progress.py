@@ -25,5 +25,5 @@ def test_a_bar_comes_when_it_takes_longer(monkeypatch, capsys):
         bar.say("line [b]1[/b]")
     shown = capsys.readouterr().err
     assert "Work" in shown
-    assert re.search(r"1/2 .*\d\.\d per second, 0:0\d left", shown)
+    assert re.search(r"1/2\S* \d+\.\d per second, 0:0\d left", shown)
     assert "line [b]1[/b]" in shown

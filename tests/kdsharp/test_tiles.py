@@ -48,7 +48,7 @@ def exported(grid, color, precision, name):
     card = dataclasses.replace(
         make_card(path, color), grid=grid, receptive_radius=network.receptive_radius
     )
-    return Engine(name, card, ENGINES[name](path, *ports, 1), precision)
+    return Engine(name, card, ENGINES[name](path, *ports, 1, 1).infer, precision)
 
 
 def check_equal(tiled, whole, rare=0):

@@ -42,7 +42,7 @@ def made(**changes):
 
 def runner(name, path, planes=1):
     ports = (Tensor(port, planes, dtype="uint8", range=(0, 255)) for port in (INPUT, OUTPUT))
-    return ENGINES[name](path, *ports, 1)
+    return ENGINES[name](path, *ports, 1, 1).infer
 
 
 @BOTH
