@@ -11,6 +11,7 @@ from kdsharp.files import atomic_file
 from kdsharp.video.camera import Camera
 from kdsharp.video.live import VIEWS, LiveStats
 from kdsharp.video.options import CODECS, VideoOptions
+from kdsharp.video.priority import ordinary_priority
 
 __all__ = ["FileSink", "VirtualCameraSink", "WindowSink", "file_sink", "virtual_camera", "window"]
 
@@ -67,7 +68,8 @@ def file_sink(path: Path, camera: Camera, options: VideoOptions, view: str) -> I
         context.thread_type = "FRAME"
         with container:
             try:
-                container.start_encoding()
+                with ordinary_priority():
+                    container.start_encoding()
             except av.FFmpegError as error:
                 raise UserError(
                     f"{path}: {camera.width}x{camera.height} pixels cannot be encoded with "

@@ -11,6 +11,7 @@ from kdsharp.errors import UserError
 from kdsharp.video.formats import full_range, working_format
 from kdsharp.video.hdr import UNKEPT, display_matrix, hdr_parameters
 from kdsharp.video.options import CODECS, VideoOptions
+from kdsharp.video.priority import ordinary_priority
 from kdsharp.video.source import Source
 
 __all__ = ["Target", "open_target"]
@@ -83,7 +84,8 @@ class Target:
         import av
 
         try:
-            self._container.start_encoding()
+            with ordinary_priority():
+                self._container.start_encoding()
         except (av.FFmpegError, ValueError) as error:
             raise self._misfit() from error
 
