@@ -122,7 +122,7 @@ def test_an_interrupted_run_leaves_nothing_under_the_name(tmp_path, model, how):
     folder = tmp_path / "made"
     folder.mkdir()
     (folder / "out.mp4").write_text("what was there")
-    run = kdsharp("sharpen", source, "-o", folder / "out.mp4", model=model)
+    run = kdsharp("sharpen", source, "-o", folder / "out.mp4", "--quiet", model=model)
     deadline = time.monotonic() + 60
     while not [p for p in folder.glob(".part-*") if p.stat().st_size]:
         assert time.monotonic() < deadline
