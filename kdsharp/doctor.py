@@ -1,7 +1,6 @@
 """What this machine can sharpen with, and how fast."""
 
 import importlib.metadata
-import os
 import platform
 import statistics
 import time
@@ -17,7 +16,7 @@ from kdsharp import __version__
 from kdsharp.card import read_card
 from kdsharp.engine import ENGINES, PRECISIONS, Engine, load_engine
 from kdsharp.engines import onnxruntime
-from kdsharp.engines.choose import best_engine, best_precision, cpu_flags
+from kdsharp.engines.choose import best_engine, best_precision, cores, cpu_flags
 from kdsharp.errors import UserError
 from kdsharp.model import find_model, shipped_models
 from kdsharp.photos.photo import SUFFIXES
@@ -68,7 +67,7 @@ def examine(model: Path | None = None) -> dict[str, Any]:
         "kdsharp": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0,
+        "cores": cores(),
         "cpu": [flag for flag in _FLAGS if flag in cpu_flags()],
         "packages": packages,
         "missing": extras,
@@ -102,7 +101,7 @@ def told(found: Mapping[str, Any]) -> list[str]:
     codecs = [name for name, there in found["codecs"].items() if there]
     lines = [
         f"kdsharp {found['kdsharp']}, Python {found['python']}, {found['system']}",
-        f"CPU          {found['cores'] or '?'} cores, {_list(found['cpu'])}",
+        f"CPU          {found['cores']} cores, {_list(found['cpu'])}",
         f"packages     {_list(packages)}",
         f"accelerators {_list(found['accelerators'])}",
         f"formats      {_list(found['formats'])}; codecs {_list(codecs)}",

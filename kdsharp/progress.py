@@ -14,13 +14,13 @@ _PATIENCE = 2.0
 class Progress:
     """Counts to `total`; after two seconds on a terminal a bar appears, at the end it goes.
 
-    The bar says how many a second, and how long the rest takes at that.
-
-    Nothing is drawn, and nothing imported, when the work is done sooner or stderr is no terminal.
+    The bar says how many a second (in words: `pace`), and how long the rest takes at that. `total`
+    is None where nobody knows it. Nothing is drawn, and nothing imported, when the work is done
+    sooner or stderr is no terminal.
     """
 
-    def __init__(self, total: int, title: str) -> None:
-        self.total, self.title, self.done = total, title, 0
+    def __init__(self, total: int | None, title: str, pace: str = "per second") -> None:
+        self.total, self.title, self.done, self._words = total, title, 0, pace
         self._bar: Any = None
         self._start = time.monotonic()
         self._timer = threading.Timer(_PATIENCE, self._show)
@@ -45,9 +45,15 @@ class Progress:
 
     def step(self) -> None:
         """One more is done."""
-        self.done += 1
+        self.at(self.done + 1)
+
+    def at(self, done: int, total: int | None = None) -> None:
+        """So many are done, of `total` if that is known by now."""
+        self.done, self.total = done, self.total if total is None else total
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=self.done, pace=self._pace())
+            self._bar.update(
+                self._bar.task_ids[0], completed=done, total=self.total, pace=self._pace()
+            )
 
     def say(self, line: str) -> None:
         """Print `line` on stderr, above the bar."""
@@ -73,5 +79,8 @@ class Progress:
         rate = self.done / (time.monotonic() - self._start)
         if not rate:
             return ""
+        pace = f"{rate:.1f} {self._words}"
+        if self.total is None:
+            return pace
         minutes, seconds = divmod(round((self.total - self.done) / rate), 60)
-        return f"{rate:.1f} per second, {minutes}:{seconds:02} left"
+        return f"{pace}, {minutes}:{seconds:02} left"

@@ -25,7 +25,8 @@ Depth = TypeVar("Depth", np.uint8, np.uint16)
 class Sharpener:
     """Sharpens with one loaded model; every method may be called from several threads at once.
 
-    `model` is a model folder, None for `$KDSHARP_MODEL` or the one that ships; `engine` is `auto`,
+    `model` is a model folder or the name of a model that ships, such as `nano`, None for
+    `$KDSHARP_MODEL` or `small`; `engine` is `auto`,
     `openvino`, `onnxruntime`, or an `Engine` that is loaded already, and `model`, `threads` and
     `precision` do not matter; `strength` 0..1 scales what the model adds (0 changes nothing).
     `precision` is `fp32`, `int8` where the model has it (what is added is then a whole number of

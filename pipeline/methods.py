@@ -28,7 +28,7 @@ def load_methods(params: Params, teacher: Teacher, student: Student) -> dict[str
     """
     device = pick_device(params.teacher.loop.device)
     # On the engine that is always installed: what is scored must not depend on another.
-    exported = Sharpener(EXPORT, engine="onnxruntime")
+    exported = Sharpener(EXPORT, engine="onnxruntime", precision="fp32")
     methods: dict[str, Method] = {
         "input": lambda low: low,
         "unsharp": partial(_unsharp, params=params.evaluate),

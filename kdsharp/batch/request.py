@@ -11,6 +11,7 @@ from kdsharp.batch.photos import Photos, pixels
 from kdsharp.batch.plan import Job, plan
 from kdsharp.batch.run import BUDGET, Done, Outcome, Writing, attempt, run
 from kdsharp.batch.table import summary, write_csv
+from kdsharp.engines.choose import cores
 from kdsharp.errors import KdsharpError, UserError
 from kdsharp.files import sweep
 from kdsharp.photos.photo import SUFFIXES
@@ -86,7 +87,7 @@ def _run(
     if videos:
         from kdsharp.batch.videos import Videos
 
-        work, writing = Videos(request.load(_cores()), request.video), Writing()
+        work, writing = Videos(request.load(cores()), request.video), Writing()
         for job in videos:
             take(attempt(job, work, writing), lambda line: print(line, file=sys.stderr))
 
@@ -101,15 +102,15 @@ def _run_photos(
 
     # Where several photos are under way, one thread for each wastes the least; a photo that is
     # alone, or too large for company, gets all threads. The first speaks for the others.
-    together = len(jobs) > 1 and weigh(jobs[0]) * _cores() <= BUDGET
-    photos = Photos(request.load(_cores() if together else 1), request.upscale, request.quality)
+    together = len(jobs) > 1 and weigh(jobs[0]) * cores() <= BUDGET
+    photos = Photos(request.load(cores() if together else 1), request.upscale, request.quality)
     with Progress(len(jobs), "Sharpening") as progress:
 
         def report(outcome: Outcome) -> None:
             take(outcome, progress.say)
             progress.step()
 
-        run(jobs, photos, weigh, report, workers=_cores() + 1)  # one waits for the disk
+        run(jobs, photos, weigh, report, workers=cores() + 1)  # one waits for the disk
 
 
 def _is_video(job: Job) -> bool:
@@ -127,11 +128,6 @@ def _check_kinds(request: Request, jobs: Sequence[Job]) -> None:
             raise UserError(f"{job.source}: is a video, and --upscale is for photos")
         if video and request.out is None:
             raise UserError(f"{job.source}: is a video, and --in-place is for photos")
-
-
-def _cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _form(form: str | None) -> str | None:

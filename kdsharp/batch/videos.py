@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from kdsharp.batch.plan import Job
 from kdsharp.batch.run import Done, Writing
 from kdsharp.errors import UserError
+from kdsharp.progress import Progress
 from kdsharp.sharpen import Sharpener
 from kdsharp.video import VideoOptions, sharpen_video
-from kdsharp.video.progress import FrameProgress
 
 __all__ = ["Videos"]
 
@@ -31,8 +31,8 @@ class Videos:
             raise UserError(f"{job.source}: is a video: name its scale, 2, 3 or 4")
         (sharpener,) = self.sharpeners.values()
         start = time.monotonic()
-        with FrameProgress(f"Sharpening {job.source.name}") as progress:
-            result = sharpen_video(job.source, job.target, sharpener, self.options, progress)
+        with Progress(None, f"Sharpening {job.source.name}", "fps") as progress:
+            result = sharpen_video(job.source, job.target, sharpener, self.options, progress.at)
         if result.damage:
             raise UserError(result.damage)
         rate = result.frames / max(time.monotonic() - start, 1e-3)

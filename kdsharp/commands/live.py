@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdsharp.commands.options import EngineName, Model, Precision, Strength, Threads
+from kdsharp.commands.loading import Runtime, load_sharpeners
+from kdsharp.commands.options import (
+    EngineName,
+    Model,
+    Precision,
+    Quiet,
+    Scale,
+    Strength,
+    Threads,
+)
 from kdsharp.commands.video import Codec, Crf, Preset
 from kdsharp.errors import UserError
 
@@ -44,13 +53,15 @@ def live(
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Asked of a camera.")] = None,
     model: Model = None,
+    scale: Scale = None,
     strength: Strength = 1.0,
     engine: EngineName = "auto",
-    precision: Precision = "fp32",
+    precision: Precision = "auto",
     threads: Threads = None,
     codec: Codec = "h264",
     crf: Crf = None,
     preset: Preset = None,
+    quiet: Quiet = False,
 ) -> None:
     """Sharpen live video, into a window, a file or a virtual camera, until Ctrl-C.
 
@@ -58,10 +69,9 @@ def live(
 
     \b
     Examples:
-      kdsharp live 0 --precision int8
+      kdsharp live 0
       kdsharp live rtsp://192.168.0.7/stream -o watch.mkv --seconds 60
     """  # noqa: D301 - the option parser's mark for "do not wrap"
-    from kdsharp.sharpen import Sharpener
     from kdsharp.video.camera import open_camera
     from kdsharp.video.live import VIEWS, run_live
     from kdsharp.video.options import VideoOptions
@@ -73,9 +83,10 @@ def live(
     if out and Path(source).exists() and out.exists() and out.samefile(source):
         raise UserError(f"{out}: is the source itself: name another output")
     options = VideoOptions(codec, crf, preset)
-    sharpener = Sharpener(
-        model, engine=engine, strength=strength, threads=threads, precision=precision
-    )
+    if scale == "auto":
+        raise UserError("--scale auto is for photos: name 2, 3 or 4")
+    runtime = Runtime(model, strength, engine, precision, threads, quiet)
+    (sharpener,) = load_sharpeners(runtime, scale).values()
     with (
         open_camera(source, size, fps) as camera,
         _sink(out, virtual_camera, camera, options, view) as sink,
@@ -86,6 +97,8 @@ def live(
     where = f" to {out}" if out else ""
     if sys.stderr.isatty():
         typer.echo(f"\r{' ' * 79}\r", nl=False, err=True)
+    if quiet:
+        return
     typer.echo(f"{stats.shown} frames in {stats.seconds:.1f} s{where}: {stats}")
 
 

@@ -1,12 +1,13 @@
-"""Which engine and which precision, when nobody says."""
+"""Which engine and which precision, when nobody says, and what the CPU has for it."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
 from kdsharp.card import Card
 
-__all__ = ["best_engine", "best_precision", "cpu_flags", "multiplies_int8"]
+__all__ = ["best_engine", "best_precision", "cores", "cpu_flags", "multiplies_int8"]
 
 _CPUINFO = Path("/proc/cpuinfo")
 # Multiply 8-bit numbers and add to 32 bits in one instruction.
@@ -30,6 +31,11 @@ def best_precision(card: Card, engine: str) -> str:
 def multiplies_int8() -> bool:
     """Whether this CPU has VNNI or AMX; False where the system does not say (not Linux)."""
     return any(flag in cpu_flags() for flag in _INT8)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_flags() -> frozenset[str]:

@@ -1,7 +1,6 @@
 """ONNX Runtime: on a graphics card or Apple's Neural Engine where it can, else on the CPU."""
 
 import contextlib
-import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kdsharp.card import Tensor
+from kdsharp.engines.choose import cores
 from kdsharp.engines.loaded import Infer, Loaded
 
 __all__ = ["PROVIDERS", "accelerators", "load"]
@@ -46,7 +46,7 @@ def load(path: Path, source: Tensor, target: Tensor, threads: int | None, stream
     """
     if streams > 1:
         # Each call works in a pool that all share, and in the thread that makes it.
-        threads = -(-(threads or os.cpu_count() or 1) // streams)
+        threads = -(-(threads or cores()) // streams)
     for provider in accelerators():
         # Whatever a driver objects to, the CPU can do.
         with contextlib.suppress(Exception):

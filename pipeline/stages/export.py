@@ -106,7 +106,7 @@ def _metrics(card: Card, folder: Path, params: Params) -> dict[str, dict[str, fl
     """Means over the validation photos; the test photos are for `evaluate` alone."""
     methods: dict[str, Method] = {
         "input": lambda low: low,
-        "student_onnx": Sharpener(folder, engine="onnxruntime").array,
+        "student_onnx": Sharpener(folder, engine="onnxruntime", precision="fp32").array,
     }
     if card.int8:
         int8 = Sharpener(folder, engine="onnxruntime", precision="int8")

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdsharp import Sharpener, __version__, cli
-from kdsharp.errors import run
+from kdsharp import Sharpener, __version__
 from kdsharp.photos import writing
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -22,22 +21,6 @@ COMMANDS = {
     "doctor": "batches.md",
     "models": "sharpen.md",
 }
-
-
-@pytest.fixture
-def kdsharp(monkeypatch, capsys, tmp_path, luma_model):
-    """Runs the command in an empty folder; returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("KDSHARP_MODEL", str(luma_model))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["kdsharp", *map(str, arguments)])
-        code = run(cli.main)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return call
 
 
 def test_one_photo(kdsharp, photo, picture, luma_model):

@@ -1,30 +1,20 @@
 import re
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from kdsharp import cli
 from kdsharp.degrade import degrade
 from kdsharp.degrade.builtin import BUILTIN
-from kdsharp.errors import run
 
 DOCS = Path(__file__).parents[2] / "docs" / "robustness.md"
 
 
 @pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["kdsharp", "degrade", *map(str, arguments)])
-        code = run(cli.main)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+def command(kdsharp):
+    return partial(kdsharp, "degrade")
 
 
 def test_a_photo_becomes_worse(command, photo, picture):
