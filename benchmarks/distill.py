@@ -1,6 +1,6 @@
 """What the teacher is worth: a student with and without it, at equal steps, several seeds.
 
-    dvc repro teacher && python benchmarks/distill.py               # 6 ways, 3 seeds, 12000 steps
+    dvc repro teacher && python benchmarks/distill.py               # 7 ways, 3 seeds, 12000 steps
     python benchmarks/distill.py --steps 3000 --photos DIR          # DIR holds Set5, Set14, B100
 
 Trains the student of params.yaml on data/patches and models/teacher.safetensors and prints the
@@ -40,8 +40,11 @@ WAYS: dict[str, dict[str, object]] = {
     "truth and response": {"truth_weight": 0.5, "teacher_weight": 0.5},
     "truth and features": {"truth_weight": 1.0, "feature_weight": 0.002},
     "response and features": {"teacher_weight": 1.0, "feature_weight": 0.002},
+    "response and affinity": {
+        "teacher_weight": 1.0, "feature_weight": 0.005, "feature_match": "affinity",
+    },
     "response of a self-ensemble": {"teacher_weight": 1.0, "ensemble": True},
-}
+}  # fmt: skip
 
 
 def main() -> None:
@@ -81,7 +84,7 @@ def scores(way: str, seed: int, chosen: argparse.Namespace, sets: Sets) -> list[
     asked = (config.ensemble, config.color, bool(config.feature_weight))
     answers = chosen.work / fingerprint(asked, files)[:12]
     torch.manual_seed(seed)
-    trainee = Trainee(config, teacher.config.width if config.feature_weight else 0)
+    trainee = Trainee(config, teacher.config.width)
     done = fit(
         trainee,
         student_examples(train, teacher, config, answers),

@@ -28,6 +28,7 @@ from pipeline.params import load_params
 from pipeline.paths import PATCHES
 
 _SOAP = {"optimizer": "soap", "lr": 0.004, "loss": "l1", "batch_size": 16, "crop": 44, "clip": 1.0}
+_BASE: dict[str, object] = {"kernels": (3, 3, 3), "feature_weight": 0.0}
 _ADAM = {**_SOAP, "optimizer": "adam", "lr": 0.002}
 
 VARIANTS: dict[str, dict[str, object]] = {
@@ -60,7 +61,7 @@ def main() -> None:
     print(f"{said}\n\n| variant | GMAC at 720p | steps | {' | '.join(sets)} |")
     print(f"| --- | --- | --- |{' --- |' * len(sets)}")
     for name in chosen.only:
-        config = with_changes(load_params().student, {"kernels": (3, 3, 3), **VARIANTS[name]})
+        config = with_changes(load_params().student, {**_BASE, **VARIANTS[name]})
         student, steps = trained(config, chosen.seconds)
         scores = psnr_on(sets, student, scale)
         size = f"{student.macs_per_pixel * 1280 * 720 / 1e9:.2f} | {steps:,}"

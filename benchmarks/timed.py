@@ -45,7 +45,7 @@ def train_for(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(loop.ema)
     )
     weights = [p for p in network.parameters() if p.requires_grad]
-    optimizer = OPTIMIZERS[loop.optimizer](weights, loop.lr)
+    optimizer = OPTIMIZERS[loop.optimizer](weights, loop)
     step, began = 0, time.process_time()
     for batch in batches(examples, loop.batch_size, loop.seed, 0, 10**9, crop=loop.crop):
         done = (time.process_time() - began) / seconds

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own convention
 
 from kdsharp.errors import UserError
 
@@ -31,13 +32,15 @@ class Planes:
 class Examples:
     """What a network sees and what it should answer; each target has a weight in the loss.
 
-    `features` are a teacher's, with their weight, on a grid that may be coarser than the inputs'.
-    Pictures are cut at multiples of `align` only, because the degradation has a grid of its own.
+    `features` are a teacher's, with their weight, on a grid that may be coarser than the inputs',
+    and `match` measures how far the network's own are from them. Pictures are cut at multiples of
+    `align` only, because the degradation has a grid of its own.
     """
 
     inputs: Planes
     targets: Sequence[tuple[float, Planes]]
     features: tuple[float, Planes] | None = None
+    match: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = F.mse_loss
     align: int = 1
 
     def __len__(self) -> int:

@@ -9,10 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le
 
-__all__ = ["LoopConfig", "PatchesConfig", "StudentConfig", "TeacherConfig"]
+__all__ = ["FeatureMatch", "LoopConfig", "PatchesConfig", "StudentConfig", "TeacherConfig"]
 
 Positive = Annotated[int, Ge(1)]
 Kernel = Literal[1, 3, 5, 7, 9, 11]
+FeatureMatch = Literal["projection", "affinity"]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
 STRICT: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
 
@@ -42,6 +43,7 @@ class LoopConfig:
     batch_size: Positive = 4
     crop: Annotated[int, Ge(0), Le(1024)] = 0
     optimizer: Literal["adam", "soap"] = "adam"
+    basis: Annotated[int, Ge(0), Le(8192)] = 320
     lr: Annotated[float, Gt(0), Le(1)] = 1e-3
     loss: Literal["mse", "l1", "charbonnier"] = "mse"
     mse_share: Annotated[float, Ge(0), Le(1)] = 0.0
@@ -82,6 +84,7 @@ class StudentConfig:
     teacher_weight: Annotated[float, Ge(0)] = 1.0
     truth_weight: Annotated[float, Ge(0)] = 0.0
     feature_weight: Annotated[float, Ge(0)] = 0.0
+    feature_match: FeatureMatch = "projection"
     ensemble: bool = False
     loop: LoopConfig = field(default_factory=LoopConfig)
 

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own convention
 
 from kdsharp.color import luma
 from kdsharp.files import atomic_file
+from kdsharp.train.affinity import affinity_loss
 from kdsharp.train.batches import Examples, Planes
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.patches import PatchSet
@@ -70,7 +72,8 @@ def student_examples(
     if config.truth_weight > 0:
         targets.append((config.truth_weight, truth))
     inputs = planes_of(low_NHWC, config.color)
-    return Examples(inputs, targets, features, align=patches.scale)
+    match = affinity_loss if config.feature_match == "affinity" else F.mse_loss
+    return Examples(inputs, targets, features, match, align=patches.scale)
 
 
 def _continued(truth: Planes, answers: Planes) -> Planes:

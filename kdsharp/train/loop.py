@@ -39,9 +39,9 @@ LOSSES: dict[str, Loss] = {
     "charbonnier": lambda a, b: torch.sqrt((a - b) ** 2 + 1e-6).mean(),
 }
 
-OPTIMIZERS: dict[str, Callable[[list[torch.Tensor], float], torch.optim.Optimizer]] = {
-    "adam": lambda weights, lr: torch.optim.Adam(weights, lr=lr, fused=True),
-    "soap": Soap,
+OPTIMIZERS: dict[str, Callable[[list[torch.Tensor], LoopConfig], torch.optim.Optimizer]] = {
+    "adam": lambda weights, config: torch.optim.Adam(weights, lr=config.lr, fused=True),
+    "soap": lambda weights, config: Soap(weights, config.lr, largest=config.basis),
 }
 
 
@@ -92,7 +92,7 @@ def fit(
     with Workers(config) as workers:
         per_epoch = len(examples) // config.batch_size * config.passes
         steps = per_epoch * config.epochs
-        state = _State(model, config, workers, checkpoint, fingerprint)
+        state = _State(model, examples.match, config, workers, checkpoint, fingerprint)
         data = batches(
             examples,
             config.batch_size,
@@ -122,15 +122,16 @@ class _State:
     def __init__(
         self,
         model: torch.nn.Module,
+        match: Loss,
         config: LoopConfig,
         workers: Workers,
         path: Path,
         fingerprint: str,
     ) -> None:
-        self.config, self.workers, self.path = config, workers, path
+        self.match, self.config, self.workers, self.path = match, config, workers, path
         self.model = model.to(workers.device).to(memory_format=torch.channels_last).train()
         self.weights: list[torch.Tensor] = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = OPTIMIZERS[config.optimizer](self.weights, config.lr)
+        self.optimizer = OPTIMIZERS[config.optimizer](self.weights, config)
         self.at = load_checkpoint(path, fingerprint) or Checkpoint(fingerprint)
         if self.at.step:
             model.load_state_dict(self.at.model)
@@ -164,7 +165,7 @@ class _State:
         if batch.features:
             output, features = output
             weight, wanted = batch.features
-            parts.append(weight * F.mse_loss(features, matching(wanted.to(device), features)))
+            parts.append(weight * self.match(features, matching(wanted.to(device), features)))
         for weight, target in batch.targets:
             parts.append(weight * measure(output, matching(target.to(device), output)))
         return reduce(torch.add, parts)

@@ -1,4 +1,4 @@
-"""The student as it is trained: over-parameterised, and with a head for the teacher's features.
+"""The student as it is trained: over-parameterised, and showing features to the teacher.
 
 A convolution may be trained as the product of two, the first `expansion` channels wide, with a
 short way past both where the shapes allow it (collapsible linear blocks: Bhardwaj et al.,
@@ -6,8 +6,9 @@ short way past both where the shapes allow it (collapsible linear blocks: Bhardw
 into one kernel at every step, so that pictures only ever pass through the three convolutions of the
 student, and training costs no more.
 
-The head is one 1x1 convolution from the student's second hidden layer to the teacher's features
-(Romero et al., "FitNets", ICLR 2015). It is dropped when the weights are delivered.
+What it shows is its second hidden layer: through a head, one 1x1 convolution to the teacher's
+features (Romero et al., "FitNets", ICLR 2015), which is dropped when the weights are delivered, or
+as it is, where only affinities are compared (`kdsharp.train.affinity`).
 """
 
 import math
@@ -26,13 +27,14 @@ Weights = dict[str, torch.Tensor]
 
 
 class Trainee(nn.Module):
-    """Like `Student`; while training with a head it also returns the features that it projects.
+    """Like `Student`; in training it also returns features, if `config.feature_weight` is not 0.
 
-    `features` is the number of the teacher's feature channels, 0 for no head.
+    `features` is the number of the teacher's feature channels, for the head.
     """
 
     def __init__(self, config: StudentConfig, features: int = 0) -> None:
         super().__init__()
+        self.shows = config.feature_weight > 0
         self.student = Student(config)
         self.blocks = nn.ModuleDict()
         if config.expansion:
@@ -40,18 +42,19 @@ class Trainee(nn.Module):
                 assert isinstance(conv, nn.Conv2d)
                 self.blocks[name] = _Block(conv, config.expansion)
                 conv.weight.requires_grad_(False)
-        self.head = nn.Conv2d(config.channels, features, 1) if features else None
+        projects = self.shows and config.feature_match == "projection"
+        self.head = nn.Conv2d(config.channels, features, 1) if projects else nn.Identity()
 
     def forward(self, x_NCHW: torch.Tensor) -> Any:
         """(N, C, H, W) in [0, 1] -> the same shape, in evaluation mode.
 
         In training only the inner pixels, `Student.margin` less on each side: a patch is no whole
-        picture, and what lies around it must not be made up. With a head, its features as well.
+        picture, and what lies around it must not be made up.
         """
         if not self.training:
             return functional_call(self.student, self._folded(), x_NCHW)
         output, hidden = inner_pixels(x_NCHW, self._layers(), self.student.config.grid)
-        return output if self.head is None else (output, self.head(hidden))
+        return (output, self.head(hidden)) if self.shows else output
 
     def _layers(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         state = {**dict(self.student.named_parameters()), **self._folded()}

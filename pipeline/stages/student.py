@@ -27,7 +27,7 @@ def main(params: Params) -> None:
         "kdsharp.teacher_run": find_run("teacher", {"kdsharp.sha256": teacher_sha256}) or "",
     }
     teacher = load_teacher(TEACHER).to(pick_device(config.loop.device))
-    trainee = Trainee(config, teacher.config.width if config.feature_weight else 0)
+    trainee = Trainee(config, teacher.config.width)
     val = (planes_of(p, config.color) for p in (training.val.lr_NHWC, training.val.hr_NHWC))
     low, high = val
     training.run(

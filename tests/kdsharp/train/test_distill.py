@@ -3,8 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import mse_loss
 
 from kdsharp.color import luma
+from kdsharp.train.affinity import affinity_loss
 from kdsharp.train.config import TeacherConfig
 from kdsharp.train.distill import FINE, ask_teacher, planes_of, student_examples
 from kdsharp.train.patches import PatchSet
@@ -150,6 +152,15 @@ def test_features_come_with_their_weight(patches, tmp_path):
     weight, features = made.features
     assert (weight, features.array_NHWC.shape) == (0.25, (20, 4, 4, 8))
     assert [w for w, _ in made.targets] == [1.0]
+
+
+MATCHES = {"projection": mse_loss, "affinity": affinity_loss}
+
+
+@pytest.mark.parametrize("match", MATCHES)
+def test_how_features_are_compared_is_a_parameter(patches, tmp_path, match):
+    config = dataclasses.replace(TINY, feature_weight=0.25, feature_match=match)
+    assert student_examples(patches, Inverter(), config, tmp_path).match is MATCHES[match]
 
 
 @pytest.mark.parametrize("color", ["luma", "rgb"])
