@@ -15,14 +15,14 @@ COLUMNS = ("source", "target", "size", "seconds", "status", "message")
 
 
 def summary(outcomes: Sequence[Outcome], seconds: float) -> list[str]:
-    """One line for each status that occurred, with photos and megapixels, and one for the whole."""
-    lines = [f"{'':14}{'photos':>8}{'megapixels':>12}"]
+    """One line for each status that occurred, with files and megapixels of photos, and one for the whole."""
+    lines = [f"{'':14}{'files':>8}{'megapixels':>12}"]
     for status in get_args(Status):
         those = [outcome for outcome in outcomes if outcome.done.status == status]
         if those:
             lines.append(f"{status:14}{len(those):8}{_megapixels(those):12.1f}")
     worked = [outcome for outcome in outcomes if outcome.done.status != "there already"]
-    rate = f", {len(worked) / seconds:.1f} photos per second" if worked and seconds else ""
+    rate = f", {len(worked) / seconds:.1f} files per second" if worked and seconds else ""
     return [*lines, f"in {seconds:.1f} s{rate}"]
 
 

@@ -27,9 +27,9 @@ def test_rows_come_back_as_they_were(tmp_path):
 def test_the_summary_counts_each_status():
     lines = [line.split() for line in summary(OUTCOMES, 4.0)]
     assert lines == [
-        ["photos", "megapixels"],
+        ["files", "megapixels"],
         ["written", "1", "0.5"],
         ["there", "already", "1", "0.0"],
         ["failed", "1", "0.0"],
-        ["in", "4.0", "s,", "0.5", "photos", "per", "second"],
+        ["in", "4.0", "s,", "0.5", "files", "per", "second"],
     ]
