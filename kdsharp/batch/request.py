@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from kdsharp.batch.photos import Photos, pixels
@@ -79,21 +80,23 @@ def _run(
         if outcome.code:
             say(f"kdsharp: {_failure(outcome)}")
 
+    load = cache(request.load)  # photos and videos share what both can use
     # The one place that knows what is done with which kind of file.
     videos = [job for job in jobs if _is_video(job)]
     photos = [job for job in jobs if not _is_video(job)]
     if photos:
-        _run_photos(request, photos, take)
+        _run_photos(request, load, photos, take)
     if videos:
         from kdsharp.batch.videos import Videos
 
-        work, writing = Videos(request.load(cores()), request.video), Writing()
+        work, writing = Videos(load(cores()), request.video), Writing()
         for job in videos:
             take(attempt(job, work, writing), lambda line: print(line, file=sys.stderr))
 
 
 def _run_photos(
     request: Request,
+    load: Callable[[int], Mapping[int, Sharpener]],
     jobs: Sequence[Job],
     take: Callable[[Outcome, Callable[[str], None]], None],
 ) -> None:
@@ -103,7 +106,7 @@ def _run_photos(
     # Where several photos are under way, one thread for each wastes the least; a photo that is
     # alone, or too large for company, gets all threads. The first speaks for the others.
     together = len(jobs) > 1 and weigh(jobs[0]) * cores() <= BUDGET
-    photos = Photos(request.load(cores() if together else 1), request.upscale, request.quality)
+    photos = Photos(load(cores() if together else 1), request.upscale, request.quality)
     with Progress(len(jobs), "Sharpening") as progress:
 
         def report(outcome: Outcome) -> None:

@@ -15,7 +15,7 @@ COLUMNS = ("source", "target", "size", "seconds", "status", "message")
 
 
 def summary(outcomes: Sequence[Outcome], seconds: float) -> list[str]:
-    """One line for each status that occurred, with files and megapixels of photos, and one for the whole."""
+    """A line for each status that occurred, files and the photos' megapixels, and one for all."""
     lines = [f"{'':14}{'files':>8}{'megapixels':>12}"]
     for status in get_args(Status):
         those = [outcome for outcome in outcomes if outcome.done.status == status]

@@ -63,12 +63,19 @@ def test_videos_of_a_folder_are_done_beside_its_photos(kdsharp, picture):
         Path(folder).mkdir()
         make_clip(Path(folder, "clip.mp4"), times=[24 * i for i in range(6)])
     Image.fromarray(picture).save("all/photo.png")
+    Image.fromarray(picture).save("all/below/photo.png")
     Path("all/broken.mkv").write_bytes(b"no video")
-    code, _, err = kdsharp("sharpen", "all", "-o", "out/", "--csv", "table.csv", "--quiet")
+    code, _, err = kdsharp("sharpen", "all", "-o", "out/", "--csv", "table.csv")
     assert code == 2
     assert "all/broken.mkv" in err
+    assert err.count("openvino") + err.count("onnxruntime") == 1  # one engine for both kinds
     done = sorted(str(path) for path in Path("out").rglob("*.*"))
-    assert done == ["out/below/clip.mp4", "out/clip.mp4", "out/photo.png"]
+    assert done == [
+        "out/below/clip.mp4",
+        "out/below/photo.png",
+        "out/clip.mp4",
+        "out/photo.png",
+    ]
     assert len(frame_times(Path("out/below/clip.mp4"))) == 6
     assert Path("table.csv").read_text().count("6 frames") == 2
 
