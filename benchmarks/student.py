@@ -27,7 +27,8 @@ from kdsharp.train.trainee import Trainee
 from pipeline.params import load_params
 from pipeline.paths import PATCHES
 
-_SOAP = {"optimizer": "soap", "lr": 0.004, "loss": "l1", "batch_size": 16, "crop": 44, "clip": 1.0}
+_COMMON = {"loss": "l1", "batch_size": 16, "crop": 44, "clip": 1.0}
+_SOAP = {**_COMMON, "optimizer": "soap", "basis": 800, "lr": 0.004}
 _BASE: dict[str, object] = {"kernels": (3, 3, 3), "feature_weight": 0.0}
 _ADAM = {**_SOAP, "optimizer": "adam", "lr": 0.002}
 
@@ -45,6 +46,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "soap, batch 8": {**_SOAP, "batch_size": 8},
     "soap, lr 0.008": {**_SOAP, "lr": 0.008},
     "soap, lr 0.002": {**_SOAP, "lr": 0.002},
+    "soap, basis 320": {**_SOAP, "basis": 320},
     "soap, crop 76": {**_SOAP, "crop": 76},
 }
 
