@@ -27,6 +27,7 @@ from benchmarks.robust_parts.plot import draw
 from benchmarks.robust_parts.results import Found, from_json, to_json
 from benchmarks.robust_parts.rows import ROW_NAMES
 from benchmarks.robust_parts.tables import page
+from kdsharp.card import read_card
 from kdsharp.degrade import known_recipe
 from kdsharp.errors import UserError, run
 from kdsharp.files import write_text
@@ -67,6 +68,11 @@ def arguments() -> argparse.Namespace:
         "--model", action="append", default=[], metavar="[NAME=]MODEL",
         help=f"a model folder or one that ships, once for each; else {DEFAULT}",
     )  # fmt: skip
+    parser.add_argument(
+        "--auto", nargs="*", metavar="MODEL",
+        help=f"models to choose among by the picture, else each {AUTO_SIZE} one that ships; none: "
+        "no such column",
+    )  # fmt: skip
     parser.add_argument("--precision", choices=("fp32", "int8", "auto"), default="fp32")
     parser.add_argument("--teacher", type=Path, help="its .safetensors file")
     parser.add_argument("--peers", type=Path, help="a folder with FSRCNN_x2.pb, ESPCN_x2.pb")
@@ -93,7 +99,7 @@ def measured(chosen: argparse.Namespace) -> Found:
     plan = Plan(
         scale=chosen.scale,
         models=models(chosen.model),
-        auto=AUTO_SIZE if len(scales_of(Path(AUTO_SIZE))) > 1 else None,
+        auto=automatic(chosen.auto),
         teacher=chosen.teacher,
         peers=chosen.peers,
         unsharp=(evaluate.unsharp_radius, evaluate.unsharp_percent),
@@ -123,6 +129,18 @@ def models(named: Sequence[str]) -> list[tuple[str, Path]]:
             raise UserError(f"--model {word}: {name} is there already: write NAME=MODEL")
         found[name] = folder
     return list(found.items())
+
+
+def automatic(named: Sequence[str] | None) -> list[Path]:
+    """The models that are chosen among by their scales; `UserError` for one scale twice."""
+    if named is None:
+        size = Path(AUTO_SIZE)
+        return [find_model(size, scale) for scale in scales_of(size)]
+    folders = [find_model(Path(word)) for word in named]
+    scales = [read_card(folder).scale for folder in folders]
+    if len(set(scales)) < len(scales):
+        raise UserError(f"--auto: their scales are {scales}: one model for each can be chosen")
+    return folders
 
 
 def chosen_sets(chosen: argparse.Namespace) -> Sets:

@@ -8,7 +8,6 @@ from typing import Literal
 from benchmarks.front_parts.method import Enhance, Method, Pixels, Sample
 from benchmarks.front_parts.peers import peer_methods, pillow_methods
 from kdsharp.auto import choose
-from kdsharp.model import find_model, scales_of
 from kdsharp.sharpen import Sharpener
 
 __all__ = ["AUTO", "INPUT", "TEACHER", "UNSHARP", "Column", "Plan", "load_columns"]
@@ -22,14 +21,14 @@ Kind = Literal["input", "ours", "teacher", "peer", "cited"]
 class Plan:
     """What to load, in a form that goes to other processes.
 
-    `models` are names and folders, `auto` the size that ships whose models are chosen among (None:
+    `models` are names and folders, `auto` the folders that are chosen among by the picture (none:
     no such column), `teacher` its safetensors file, `peers` a folder of files of OpenCV's users,
     `unsharp` radius and percent.
     """
 
     scale: int
     models: Sequence[tuple[str, Path]]
-    auto: str | None
+    auto: Sequence[Path]
     teacher: Path | None
     peers: Path | None
     unsharp: tuple[float, int]
@@ -78,8 +77,8 @@ def _of(sharpener: Sharpener) -> Enhance:
 
 def _automatic(plan: Plan) -> Enhance:
     """As `kdsharp sharpen --scale auto`: the picture says which model, or none."""
-    size = Path(plan.auto or "")
-    sharpeners = {scale: _sharpener(find_model(size, scale), plan) for scale in scales_of(size)}
+    each = [_sharpener(folder, plan) for folder in plan.auto]
+    sharpeners = {sharpener.card.scale: sharpener for sharpener in each}
 
     def enhance(photo: Sample) -> Pixels:
         sharpener, _ = choose(sharpeners, photo.low)

@@ -48,7 +48,7 @@ def test_large_photos_are_shrunk_and_cropped(large):
 
 
 def test_scores_are_those_of_the_metrics_of_the_project(large, luma_model):
-    columns, notes = load_columns(Plan(2, [("tiny", luma_model)], None, None, None, (1.0, 80)))
+    columns, notes = load_columns(Plan(2, [("tiny", luma_model)], [], None, None, (1.0, 80)))
     assert [column.name for column in columns] == [INPUT, "unsharp mask", "tiny"]
     assert any("--peers" in note for note in notes)
     scores = score(large, "large.png", ["jpeg60"], 2, 1024, columns)["jpeg60"]
@@ -189,6 +189,14 @@ def test_names_of_models_are_told_apart(luma_model):
     ]
     with pytest.raises(UserError, match="NAME=MODEL"):
         robust.models(["nano", "nano-x2"])
+
+
+def test_the_choice_is_among_all_small_ones_or_those_that_are_named(luma_model):
+    assert [folder.name for folder in robust.automatic(None)] == ["small-x2", "small-x3"]
+    assert robust.automatic([]) == []
+    assert robust.automatic(["small-x3", str(luma_model)])[1] == luma_model
+    with pytest.raises(UserError, match=r"--auto: their scales are \[2, 2\]"):
+        robust.automatic(["nano", "small"])
 
 
 def test_quick_takes_photos_from_all_over_a_set():

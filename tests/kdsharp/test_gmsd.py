@@ -38,6 +38,16 @@ def test_gmsd_is_that_of_its_authors_program(seed, height, width, noise):
     assert gmsd(output, truth) == pytest.approx(gmsd_step_by_step(output, truth), abs=1e-12)
 
 
+def test_gmsd_is_that_of_another_library():
+    """piq 0.8.0 gives 0.0731533 here; its deviation divides by N where the authors' has N - 1."""
+    y, x = np.mgrid[0:36, 0:52]
+    truth = 127 + 100 * np.sin(x / 3) * np.cos(y / 4)
+    output = 127 + 90 * np.sin(x / 3 + 0.3) * np.cos(y / 4)
+    count = 18 * 26
+    expected = 0.07315332248756669 * (count / (count - 1)) ** 0.5
+    assert gmsd(output, truth) == pytest.approx(expected, rel=1e-9)
+
+
 def test_gmsd_grows_with_the_damage_and_is_the_same_both_ways(picture):
     truth = picture[..., 1].astype(np.float64)
     worse = [truth + np.random.default_rng(1).normal(0, sigma, truth.shape) for sigma in (0, 5, 20)]
