@@ -77,7 +77,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--teacher", type=Path, help="its .safetensors file")
     parser.add_argument("--peers", type=Path, help="a folder with FSRCNN_x2.pb, ESPCN_x2.pb")
     parser.add_argument("--scale", type=int, default=2, choices=(2, 3, 4))
-    parser.add_argument("--side", type=int, default=SIDE, help="larger photos are shrunk to it")
+    parser.add_argument(
+        "--side", type=int, default=SIDE, help="larger ones of --photos are shrunk to it"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--markdown", type=Path, help="the page; to stdout when not given")
     parser.add_argument("--plot", type=Path, help="the picture")
@@ -94,7 +96,7 @@ def measured(chosen: argparse.Namespace) -> Found:
     """Every number that the command line asks for."""
     for row in chosen.rows:
         known_recipe(row)
-    sets = chosen_sets(chosen)
+    sets, sides = chosen_sets(chosen)
     evaluate = load_params().evaluate
     plan = Plan(
         scale=chosen.scale,
@@ -107,13 +109,17 @@ def measured(chosen: argparse.Namespace) -> Found:
     )
     columns, notes = load_columns(plan)  # mistakes are told before anything runs
     say(f"{len(chosen.rows)} rows, {len(columns)} columns: {', '.join(c.name for c in columns)}")
-    scores = measure(plan, sets, chosen.rows, chosen.side, chosen.workers)
+    scores = measure(plan, sets, chosen.rows, sides, chosen.workers)
     about = [
         made_by("benchmarks/robust.py"),
         f"{versions(PACKAGES)}.",
         f"Commit {commit()}.",
-        f"Photos whose longer side is over {chosen.side} pixels were shrunk to it first.",
     ]
+    if sides:
+        about.append(
+            f"Of {', '.join(sides)}: photos whose longer side is over {chosen.side} pixels were "
+            "shrunk to it first."
+        )
     kinds = {column.name: column.kind for column in columns}
     return Found(chosen.scale, kinds, scores, about, notes)
 
@@ -143,19 +149,24 @@ def automatic(named: Sequence[str] | None) -> list[Path]:
     return folders
 
 
-def chosen_sets(chosen: argparse.Namespace) -> Sets:
-    """The field's sets that were asked for and are there, then each folder of one's own."""
+def chosen_sets(chosen: argparse.Namespace) -> tuple[Sets, dict[str, int]]:
+    """The field's sets that were asked for and are there, then each folder of one's own.
+
+    And to which side the photos of the latter are shrunk.
+    """
     known, line = find_sets(chosen.sets)
     sets = {title: paths for title, paths in known.items() if title.split(" (")[0] in chosen.on}
     if not (sets or chosen.photos):
         sets = dict(known)
-    for folder in chosen.photos:
-        sets[folder.resolve().name] = photos_in(folder)
-        if not sets[folder.resolve().name]:
-            raise UserError(f"--photos {folder}: holds no photos")
-    if not sets:
+    own = {folder.resolve().name: photos_in(folder) for folder in chosen.photos}
+    for title, paths in own.items():
+        if not paths:
+            raise UserError(f"--photos {title}: holds no photos")
+    if not (sets or own):
         raise UserError(f"{line}, or a folder of photos with `--photos`")
-    return dict(map(_some, sets.items())) if chosen.quick else sets
+    thinned = _some if chosen.quick else lambda named: named
+    sets, own = (dict(map(thinned, some.items())) for some in (sets, own))
+    return sets | own, dict.fromkeys(own, chosen.side)
 
 
 def _some(named: tuple[str, Sequence[Path]]) -> tuple[str, Sequence[Path]]:

@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -31,9 +31,12 @@ _LEAST = 32  # pixels on a side: for the window of SSIM, and for the encoders of
 
 
 def measure(
-    plan: Plan, sets: Sets, rows: Sequence[str], side: int, workers: int
+    plan: Plan, sets: Sets, rows: Sequence[str], sides: Mapping[str, int], workers: int
 ) -> dict[str, dict[str, Scores]]:
-    """Set -> photo -> row -> column -> `MEASURES`; the same on any number of workers."""
+    """Set -> photo -> row -> column -> `MEASURES`; the same on any number of workers.
+
+    `sides` has the longest side of photos for the sets whose larger ones are to be shrunk.
+    """
     jobs = {(title, _name(path, paths)): path for title, paths in sets.items() for path in paths}
     # Not forked: engines have threads, which a fork would not copy.
     context = multiprocessing.get_context("spawn")
@@ -42,7 +45,7 @@ def measure(
         progress("robustness", len(jobs), "photos") as show,
     ):
         futures = {
-            pool.submit(_score, path, at[1], rows, plan.scale, side): at
+            pool.submit(_score, path, at[1], rows, plan.scale, sides.get(at[0])): at
             for at, path in jobs.items()
         }
         found: dict[tuple[str, str], Scores] = {}
@@ -57,7 +60,12 @@ def measure(
 
 
 def score(
-    path: Path, key: str, rows: Sequence[str], scale: int, side: int, columns: Sequence[Column]
+    path: Path,
+    key: str,
+    rows: Sequence[str],
+    scale: int,
+    side: int | None,
+    columns: Sequence[Column],
 ) -> Scores:
     """One photo through all `rows` and `columns`; `key` seeds what recipes draw.
 
@@ -83,7 +91,7 @@ def _start(plan: Plan) -> None:
     _one_thread()
 
 
-def _score(path: Path, key: str, rows: Sequence[str], scale: int, side: int) -> Scores:
+def _score(path: Path, key: str, rows: Sequence[str], scale: int, side: int | None) -> Scores:
     return score(path, key, rows, scale, side, _columns)
 
 

@@ -22,14 +22,14 @@ ROW_NAMES = tuple(ROWS)
 """The rows of the table, in its order."""
 
 
-def read_truth(path: Path, scale: int, side: int) -> Image.Image:
+def read_truth(path: Path, scale: int, side: int | None = None) -> Image.Image:
     """The photo at `path`, cropped to a multiple of `scale`.
 
-    One whose longer side is over `side` pixels is shrunk to that first: the files of cameras are
-    compressed and soft at their full size, and so no truth.
+    One whose longer side is over `side` pixels, if that is given, is shrunk to it first: the files
+    of cameras are compressed and soft at their full size, and so no truth.
     """
     image = read_rgb(path)
-    if (longer := max(image.size)) > side:
+    if side and (longer := max(image.size)) > side:
         size = [max(round(pixels * side / longer), 1) for pixels in image.size]
         image = image.resize((size[0], size[1]), Image.Resampling.LANCZOS)
     return crop_to_multiple(image, scale)

@@ -1,5 +1,6 @@
 """The robustness table: its rows, a whole small run, and what is said of made-up numbers."""
 
+import argparse
 import dataclasses
 import hashlib
 import json
@@ -197,6 +198,21 @@ def test_the_choice_is_among_all_small_ones_or_those_that_are_named(luma_model):
     assert robust.automatic(["small-x3", str(luma_model)])[1] == luma_model
     with pytest.raises(UserError, match=r"--auto: their scales are \[2, 2\]"):
         robust.automatic(["nano", "small"])
+
+
+def test_only_photos_of_one_s_own_are_shrunk(large):
+    chosen = argparse.Namespace(sets=large.parents[1], on=["mine"], quick=False, side=64)
+    chosen.photos = []
+    assert robust.chosen_sets(chosen) == ({"mine": [large]}, {})
+    (large.parents[1] / "other").mkdir()
+    large.rename(large.parents[1] / "other" / "1.png")
+    large.parent.rmdir()
+    chosen.photos = [large.parents[1] / "other"]
+    sets, sides = robust.chosen_sets(chosen)
+    assert (list(sets), sides) == (["other"], {"other": 64})
+    chosen.photos = [large.parents[2] / "none"]
+    with pytest.raises(UserError, match="none: holds no photos"):
+        robust.chosen_sets(chosen)
 
 
 def test_quick_takes_photos_from_all_over_a_set():
