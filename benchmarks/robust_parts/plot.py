@@ -14,7 +14,7 @@ __all__ = ["draw"]
 
 _LOSS, _GAIN = -1.0, 2.5  # dB at the ends of the colours
 _CLEAN, _SAME = 45.0, 100.0  # dB, of a sharp photo
-_WIDTH, _HEIGHT, _LEFT, _TOP = 0.95, 0.33, 1.75, 1.0  # inches: of a cell, and for the words
+_WIDTH, _HEIGHT, _LEFT, _TOP = 0.95, 0.33, 1.95, 1.0  # inches: of a cell, and for the words
 _INK, _PALE, _NEUTRAL = "#1f2937", "#9ca3af", "#eef0f3"
 _COLOURS = ["#c2410c", "#fdfdfd", "#0f766e"]
 
