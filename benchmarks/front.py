@@ -11,7 +11,6 @@ as FSRCNN_x2.pb, else `peers` beside $KDSHARP_SHARED_DATA. Leave the machine alo
 import argparse
 import importlib.util
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -19,10 +18,10 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).parents[1])
 
 from benchmarks.front_parts.chain import LARGE, SRCNN_LAYERS
-from benchmarks.front_parts.machine import Others, commit, cpu, versions
+from benchmarks.front_parts.machine import Others, commit, cpu, made_by, versions
 from benchmarks.front_parts.measure import list_methods, measure_quality, measure_time
 from benchmarks.front_parts.networks import SRCNN, chain_folder, network_methods
-from benchmarks.front_parts.photos import VARIABLE, find_sets
+from benchmarks.front_parts.photos import find_peers, find_sets
 from benchmarks.front_parts.plot import draw
 from benchmarks.front_parts.results import SIZES, Found, Row
 from benchmarks.front_parts.tables import csv_text, page
@@ -68,9 +67,7 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--sizes: {unknown.pop()} is none of {', '.join(SIZES)}")
     if chosen.rounds < 1 or min(chosen.threads) < 1:
         parser.error("--rounds and --threads are 1 or more")
-    shared = os.environ.get(VARIABLE)
-    if chosen.peers is None and shared and (Path(shared).parent / "peers").is_dir():
-        chosen.peers = Path(shared).parent / "peers"
+    chosen.peers = find_peers(chosen.peers)
     return chosen
 
 
@@ -110,11 +107,8 @@ def header(others: float | None) -> list[str]:
 
     `others` is the share of the processor that other programs took, None when nothing was timed.
     """
-    words = [_neutral(word) for word in sys.argv[1:]]
-    given = f" with `${VARIABLE}` set" if os.environ.get(VARIABLE) else ""
-    command = shlex.join(["python", "benchmarks/front.py", *words])
     lines = [
-        f"Made by `{command}`{given}; nothing here is written by hand.",
+        made_by("benchmarks/front.py"),
         f"{cpu()}. {versions(PACKAGES)}.",
         f"Commit {commit()}.",
     ]
@@ -123,12 +117,6 @@ def header(others: float | None) -> list[str]:
     if others and others > _MUCH:
         lines[-1] += " An idle machine is quicker; ratios within this run hold better."
     return lines
-
-
-def _neutral(word: str) -> str:
-    """A path of this machine by what it is, everything else as it was given."""
-    path = Path(word)
-    return word if not path.is_absolute() else "FILE" if path.suffix else "DIR"
 
 
 if __name__ == "__main__":

@@ -2,13 +2,17 @@
 
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
-__all__ = ["Others", "commit", "cpu", "versions"]
+from benchmarks.front_parts.photos import VARIABLE
+
+__all__ = ["Others", "commit", "cpu", "made_by", "versions"]
 
 
 def cpu() -> str:
@@ -43,6 +47,13 @@ def commit() -> str:
     return f"{name}, with changes that are not committed" if changed else name
 
 
+def made_by(program: str) -> str:
+    """The command line of this run of `program`, without the paths of this machine."""
+    given = f" with `${VARIABLE}` set" if os.environ.get(VARIABLE) else ""
+    command = shlex.join(["python", program, *map(_neutral, sys.argv[1:])])
+    return f"Made by `{command}`{given}; nothing here is written by hand."
+
+
 class Others:
     """How much of the machine other programs take while blocks under it run, all together."""
 
@@ -70,6 +81,15 @@ class Others:
         idle = times.idle + getattr(times, "iowait", 0.0)
         own = psutil.Process().cpu_times()
         return whole - idle, whole, own.user + own.system
+
+
+def _neutral(word: str) -> str:
+    """A path of this machine by what it is, with what names it; everything else as it was given."""
+    name, equals, value = word.rpartition("=")
+    path = Path(value)
+    if not path.is_absolute():
+        return word
+    return name + equals + ("FILE" if path.suffix else "DIR")
 
 
 def _git(*words: str) -> str:

@@ -12,7 +12,7 @@ from kdsharp.degrade import crop_to_multiple, degrade
 from kdsharp.errors import UserError
 from kdsharp.images import read_rgb
 
-__all__ = ["VARIABLE", "Sets", "find_sets", "samples"]
+__all__ = ["VARIABLE", "Sets", "find_peers", "find_sets", "photos_in", "samples"]
 
 VARIABLE = "KDSHARP_SHARED_DATA"
 """The environment variable that names a folder in which `benchmarks/` holds the sets."""
@@ -34,12 +34,12 @@ def find_sets(folder: Path | None) -> tuple[Sets, str]:
     if folder is None and (shared := os.environ.get(VARIABLE)):
         folder = Path(shared) / "benchmarks"
     if folder is not None:
-        sets = {child.name: _photos(child) for child in _folders(folder)}
+        sets = {child.name: photos_in(child) for child in _folders(folder)}
         found = {_title(name, len(paths)): paths for name, paths in sets.items() if paths}
         if not found:
             raise UserError(f"{folder}: holds no folders of photos: Set5, Set14, B100 ...")
         return found, "Quality is measured on the sets that the field uses."
-    if own := _photos(_OWN):
+    if own := photos_in(_OWN):
         title = f"test split ({len(own)})"
         return {title: own}, (
             "Quality is measured on the test photos of the sample data, because no folder of "
@@ -49,6 +49,18 @@ def find_sets(folder: Path | None) -> tuple[Sets, str]:
     return {}, (
         f"No photos: quality is left empty. Name a folder of sets with `--photos` or `${VARIABLE}`"
     )
+
+
+def find_peers(folder: Path | None) -> Path | None:
+    """The folder with the files of peers: `folder`, else the one beside the shared data."""
+    shared = os.environ.get(VARIABLE)
+    beside = Path(shared).parent / "peers" if shared else None
+    return beside if folder is None and beside and beside.is_dir() else folder
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """Every file in `folder` and below that is named as a photo, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
 
 
 def samples(paths: Sequence[Path], scale: int) -> Iterator[Sample]:
@@ -75,7 +87,3 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(
         found, key=lambda p: (order.index(p.name) if p.name in order else len(order), p.name)
     )
-
-
-def _photos(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
