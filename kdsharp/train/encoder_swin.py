@@ -8,6 +8,11 @@ for a stem: they are what the encoder knows at half of its size.
 Windows lie on a grid that starts in the picture's corner. A picture whose sides are multiples of
 the deepest stage's windows has whole windows in every stage, so that no block has to pad; and tiles
 that begin on that grid have the windows of the whole picture.
+
+The attention computes what torchvision's does, but asks no question about the picture's size on the
+way: an exported graph would hold for the answers at hand alone. The one difference is a picture
+that is a single window wide or high: shifted blocks still part that window, as they do in the
+corners of a larger picture.
 """
 
 from collections.abc import Sequence
@@ -16,7 +21,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from torch import nn
 from torchvision.models import Swin_T_Weights
-from torchvision.models.swin_transformer import PatchMerging, SwinTransformerBlock
+from torchvision.models.swin_transformer import (
+    PatchMerging,
+    ShiftedWindowAttention,
+    SwinTransformerBlock,
+)
 
 from kdsharp.train.config import TeacherConfig
 from kdsharp.train.encoder import Architecture, Encoder, Weights
@@ -74,7 +83,11 @@ class _Stage(nn.Sequential):
             *([PatchMerging(width // 2)] if index else []),
             *(
                 SwinTransformerBlock(
-                    width, HEADS[index], [window] * 2, [window // 2 * (number % 2)] * 2
+                    width,
+                    HEADS[index],
+                    [window] * 2,
+                    [window // 2 * (number % 2)] * 2,
+                    attn_layer=_Attention,
                 )
                 for number in range(BLOCKS[index])
             ),
@@ -83,6 +96,42 @@ class _Stage(nn.Sequential):
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
         z_NHWC: torch.Tensor = super().forward(x_NCHW.permute(0, 2, 3, 1))
         return z_NHWC.permute(0, 3, 1, 2)
+
+
+class _Attention(ShiftedWindowAttention):
+    """(N, H, W, C) -> the same shape; H and W are multiples of the window."""
+
+    def forward(self, x_NHWC: torch.Tensor) -> torch.Tensor:
+        count, height, width, channels = x_NHWC.shape
+        side, shift = self.window_size[0], self.shift_size[0]
+        rows, columns = height // side, width // side
+        x = x_NHWC.roll((-shift, -shift), (1, 2)) if shift else x_NHWC
+        x = x.reshape(count, rows, side, columns, side, channels).transpose(2, 3)
+        x = x.reshape(count, rows * columns, side**2, channels)
+        qkv = self.qkv(x).view(count, rows * columns, side**2, 3, self.num_heads, -1)
+        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)
+        logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + self.get_relative_position_bias()
+        if shift:
+            logits = logits + _apart(rows, columns, side, shift, x.device)
+        x = (logits.softmax(-1) @ v).transpose(2, 3).reshape(count, rows * columns, side**2, -1)
+        x = self.proj(x).view(count, rows, columns, side, side, channels).transpose(2, 3)
+        x = x.reshape(count, height, width, channels)
+        return x.roll((shift, shift), (1, 2)) if shift else x
+
+
+def _apart(rows: int, columns: int, side: int, shift: int, device: torch.device) -> torch.Tensor:
+    """(windows, 1, tokens, tokens): -100 for two that only the roll has brought together, else 0.
+
+    Those are in the last row or column of windows: what was rolled round lies at its end.
+    """
+    rolled = torch.arange(side, device=device) >= side - shift
+    down, across = (
+        (torch.arange(count, device=device) == count - 1)[:, None] & rolled
+        for count in (rows, columns)
+    )
+    part = 2 * down[:, None, :, None] + across[None, :, None, :].int()
+    part = part.reshape(rows * columns, 1, side**2)
+    return (part[..., None] != part[..., None, :]) * -100.0
 
 
 def _reach(blocks: Sequence[int], window: int) -> int:

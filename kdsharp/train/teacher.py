@@ -101,6 +101,11 @@ class Teacher(nn.Module):
         return z  # type: ignore[no-any-return]
 
     @property
+    def title(self) -> str:
+        """The encoder's name, for people."""
+        return ARCHITECTURES[self.config.arch].title
+
+    @property
     def stride(self) -> int:
         """Full-size pixels that one position of the deepest stage stands for."""
         return self.config.shrink << (self.config.depth + 1)
