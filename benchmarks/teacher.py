@@ -41,6 +41,11 @@ VARIANTS: dict[str, dict[str, object]] = {
     "mse": {"loss": "mse"},
     "whole patches": {"crop": 0, "batch_size": 2},
     "lr 0.004": {"lr": 0.004},
+    "swin": {"arch": "swin"},
+    "swin, depth 1": {"arch": "swin", "depth": 1},
+    "swin, depth 1, windows of 8": {"arch": "swin", "depth": 1, "window": 8},
+    "swin, windows of 8, at full size": {"arch": "swin", "shrink": 1, "window": 8},
+    "swin, lr 0.0015": {"arch": "swin", "lr": 0.0015},
 }
 
 

@@ -15,6 +15,11 @@ Positive = Annotated[int, Ge(1)]
 Kernel = Literal[1, 3, 5, 7, 9, 11]
 FeatureMatch = Literal["projection", "affinity"]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+RESNET18_SHA256, SWIN_T_SHA256 = "f37072fd", "704ceda3"
+"""First digits of the SHA-256 of torchvision's files."""
+LATER = {"later": True}
+"""Of fields that came after the first files: at their default they are not written into a file,
+so that what does not use them keeps its bytes. Such a default must never change."""
 STRICT: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
 
 
@@ -58,17 +63,26 @@ class LoopConfig:
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """The ResNet18 teacher."""
+    """The teacher. `window` is of the arch `swin` alone."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    arch: Literal["resnet18", "swin"] = field(default="resnet18", metadata=LATER)
     pretrained: bool = False
     weights: str | None = None
-    weights_sha256: str = "f37072fd"
+    weights_sha256: str = RESNET18_SHA256
     depth: Literal[1, 2, 3, 4] = 2
     shrink: Literal[1, 2] = 2
     width: Annotated[int, Ge(8), Le(512)] = 32
     body: Annotated[int, Ge(0), Le(64)] = 8
+    window: Annotated[int, Ge(2), Le(32)] = field(default=4, metadata=LATER)
     loop: LoopConfig = field(default_factory=LoopConfig)
+
+    def __post_init__(self) -> None:
+        if self.arch == "swin" and self.weights and self.weights_sha256 == RESNET18_SHA256:
+            raise ValueError(
+                f"weights_sha256 {RESNET18_SHA256} is that of torchvision's ResNet18; "
+                f"the file of its Swin-T begins with {SWIN_T_SHA256}"
+            )
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def _card(network: Student | Teacher) -> Card:
         input=port,
         output=port,
         receptive_radius=network.receptive_radius,
-        grid=network.config.grid if isinstance(network, Student) else network.stride,
+        grid=network.config.grid if isinstance(network, Student) else network.grid,
         parameters=network.parameter_count,
         macs_per_pixel=network.macs_per_pixel,
         lineage={},

@@ -1,40 +1,36 @@
-"""The teacher: ResNet18 as encoder, a decoder with skips, and a path that never loses a pixel.
+"""The teacher: an encoder, a decoder with skips, and a path that never loses a pixel.
 
-ResNet18's stem and max pool take 3/4 of the rows and columns away before its first block, and
-sharpening is about just that detail. So a second path keeps it: the picture folded to the
-half-size grid (pixel-unshuffle), `width` channels, residual blocks. The encoder (up to `depth` of
-its four stages) sees the surroundings, on the picture shrunk by `shrink`; its features come up
+An encoder (ResNet18 or Swin-T, `arch`) takes 3/4 of the rows and columns away before its first
+block, and sharpening is about just that detail. So a second path keeps it: the picture folded to
+the half-size grid (pixel-unshuffle), `width` channels, residual blocks. The encoder (up to `depth`
+of its four stages) sees the surroundings, on the picture shrunk by `shrink`; its features come up
 through pixel-shuffle with skips and are added to the detail once. That sum and the global residual
 start at zero: an untrained teacher is the identity, and the encoder joins in as it learns. What
 each choice is worth: docs/teacher.md.
-
-Batch normalisation stays frozen at the statistics of the loaded weights (or the identity), so that
-training, validation and use compute the same function, whatever the batch.
 """
 
-import hashlib
 import logging
-import pickle
 from itertools import pairwise
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from torch import nn
-from torchvision.models import ResNet18_Weights, resnet18
-from torchvision.models.resnet import BasicBlock
-from torchvision.ops.misc import FrozenBatchNorm2d
+from torch.utils.flop_counter import FlopCounterMode
 
-from kdsharp.errors import TransientError, UserError
+from kdsharp.errors import UserError
 from kdsharp.train.config import TeacherConfig
+from kdsharp.train.encoder import Architecture
+from kdsharp.train.encoder_resnet import RESNET18
+from kdsharp.train.encoder_swin import SWIN_T
+from kdsharp.train.imagenet import imagenet_weights
 from kdsharp.train.weights import load_weights
 
 __all__ = ["Teacher", "load_teacher", "pretrained_teacher"]
 
 log = logging.getLogger(__name__)
 
-STAGES = (64, 64, 128, 256, 512)
-"""Channels of ResNet18 after its stem and each of its four stages."""
+ARCHITECTURES: dict[str, Architecture] = {"resnet18": RESNET18, "swin": SWIN_T}
 
 
 class Teacher(nn.Module):
@@ -46,32 +42,28 @@ class Teacher(nn.Module):
     def __init__(self, config: TeacherConfig) -> None:
         super().__init__()
         self.config = config
-        width, depth = config.width, config.depth
+        width = config.width
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
-        encoder = resnet18(weights=None, norm_layer=FrozenBatchNorm2d)
-        self.stem = nn.Sequential(encoder.conv1, encoder.bn1, encoder.relu)
-        self.pool = encoder.maxpool
-        self.stages = nn.ModuleList(getattr(encoder, f"layer{i}") for i in range(1, depth + 1))
+        encoder = ARCHITECTURES[config.arch].build(config)
+        self.grid, self.reach = config.shrink * encoder.grid, config.shrink * encoder.reach
+        """Full-size pixels: sides are continued to a multiple; how far the encoder looks."""
+        self.stem, self.pool, self.stages = encoder.stem, encoder.pool, encoder.stages
+        channels = encoder.channels
         self.detail = _conv(12, width)
         # From the deepest stage up to the first; each doubles the size and meets its skip.
-        self.ups = nn.ModuleList(_Up(low, skip) for low, skip in pairwise(STAGES[depth:0:-1]))
-        self.to_stem = _grow(STAGES[1], width)
-        self.to_detail = _grow(width + STAGES[0], width, config.shrink)
+        self.ups = nn.ModuleList(_Up(low, skip) for low, skip in pairwise(channels[:0:-1]))
+        self.to_stem = _grow(channels[1], width)
+        self.to_detail = _grow(width + channels[0], width, config.shrink)
         self.body = nn.ModuleList(_Residual(width) for _ in range(config.body))
         self.last = _conv(width, 12)
         self._initialise()
 
     def _initialise(self) -> None:
         for name, module in self.named_modules():
-            if isinstance(module, nn.Conv2d) and not name.startswith(("stem", "stages")):
+            if isinstance(module, nn.Conv2d) and not name.startswith(("stem", "pool", "stages")):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-        for stage in self.stages:
-            for block in stage.modules():
-                if isinstance(block, BasicBlock):
-                    # Without statistics to normalise by, full-strength branches would grow.
-                    block.bn2.weight.fill_(0.2)
         with torch.no_grad():
             for block in self.body:
                 # At the start only: as a constant factor it would slow learning down.
@@ -82,13 +74,13 @@ class Teacher(nn.Module):
             nn.init.zeros_(start_at_zero.weight)  # type: ignore[arg-type]
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
-        """Restore; sides are continued to a multiple of the deepest stride and cut off again."""
+        """Restore; sides are continued to a multiple of the grid and cut off again."""
         return self.with_features(x_NCHW)[0]
 
     def with_features(self, x_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The output and what its last convolution saw: (N, width, H / 2, W / 2), even sides."""
         height, width = x_NCHW.shape[-2:]
-        right, below = -width % self.stride, -height % self.stride
+        right, below = -width % self.grid, -height % self.grid
         x = F.pad(x_NCHW, (0, right, 0, below), mode="replicate") if right or below else x_NCHW
         z = self._features(x)
         output = x + F.pixel_shuffle(self.last(z), 2)
@@ -109,6 +101,11 @@ class Teacher(nn.Module):
         return z  # type: ignore[no-any-return]
 
     @property
+    def title(self) -> str:
+        """The encoder's name, for people."""
+        return ARCHITECTURES[self.config.arch].title
+
+    @property
     def stride(self) -> int:
         """Full-size pixels that one position of the deepest stage stands for."""
         return self.config.shrink << (self.config.depth + 1)
@@ -120,29 +117,19 @@ class Teacher(nn.Module):
 
     @property
     def macs_per_pixel(self) -> float:
-        """Multiply-accumulates of all convolutions for one pixel, biases not counted."""
-        counted: list[float] = []
-
-        def count(module: nn.Module, _: object, output: torch.Tensor) -> None:
-            assert isinstance(module, nn.Conv2d)
-            counted.append(module.weight.numel() * output.shape[-1] * output.shape[-2])
-
-        convs = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
-        hooks = [conv.register_forward_hook(count) for conv in convs]
-        side = 2 * self.stride
-        with torch.no_grad():
+        """Multiply-accumulates of all products for one pixel, biases not counted."""
+        side = 2 * self.grid
+        counter = FlopCounterMode(display=False)
+        with torch.no_grad(), counter:
             self(torch.zeros(1, 3, side, side))
-        for hook in hooks:
-            hook.remove()
-        return sum(counted) / side**2
+        return float(counter.get_total_flops() / 2 / side**2)
 
     @property
     def receptive_radius(self) -> int:
         """Full-size pixels on each side that an output pixel may depend on (an upper bound)."""
-        encoder = 21 + sum(7 << stage for stage in range(2, self.config.depth + 1))
         half_grid = 2 * (2 + 2 * self.config.body)
         # Up to one deep position more, because an upsampled pixel sits anywhere inside it.
-        return self.config.shrink * encoder + half_grid + self.stride
+        return self.reach + half_grid + self.stride
 
 
 class _Up(nn.Module):
@@ -188,58 +175,18 @@ def pretrained_teacher(config: TeacherConfig) -> Teacher:
     if not config.pretrained:
         log.info("teacher: the encoder starts from random weights (teacher.pretrained is false)")
         return teacher
-    state = _local_weights(config) if config.weights else _torchvision_weights()
-    wanted = {
-        "stem.0.weight": "conv1.weight",
-        **{f"stem.1.{k}": f"bn1.{k}" for k in ("weight", "bias", "running_mean", "running_var")},
-    }
-    for name in teacher.state_dict():
-        if name.startswith("stages."):
-            _, index, rest = name.split(".", 2)
-            wanted[name] = f"layer{int(index) + 1}.{rest}"
+    architecture = ARCHITECTURES[config.arch]
+    state = imagenet_weights(config, architecture.imagenet)
     try:
-        chosen = {ours: state[theirs] for ours, theirs in wanted.items()}
-        teacher.load_state_dict(chosen, strict=False)
-    except (KeyError, RuntimeError, TypeError) as error:
+        teacher.load_state_dict(architecture.adopt(state, teacher.state_dict()), strict=False)
+    except (KeyError, RuntimeError, TypeError, AttributeError) as error:
         where = config.weights or "torchvision's file"
         reason = str(error).splitlines()[0]
-        raise UserError(f"{where} holds no ResNet18 weights of torchvision ({reason})") from None
+        raise UserError(
+            f"{where} holds no {architecture.title} weights of torchvision ({reason})"
+        ) from None
     log.info("teacher: the encoder starts from ImageNet weights")
     return teacher
-
-
-def _local_weights(config: TeacherConfig) -> dict[str, torch.Tensor]:
-    path = Path(config.weights or "")
-    if not path.is_file():
-        raise UserError(f"teacher.weights: {path} is no file")
-    with path.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    if not digest.startswith(config.weights_sha256.lower()):
-        raise UserError(
-            f"teacher.weights: the SHA-256 of {path} begins with {digest[:16]}, not with "
-            f"{config.weights_sha256}: it is another file, or a damaged one"
-        )
-    try:
-        state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError):
-        raise UserError(f"teacher.weights: {path} is no file of torch weights") from None
-    return state
-
-
-def _torchvision_weights() -> dict[str, torch.Tensor]:
-    weights = ResNet18_Weights.IMAGENET1K_V1
-    try:
-        state: dict[str, torch.Tensor] = weights.get_state_dict(
-            progress=True, check_hash=True, weights_only=True
-        )
-    except OSError as error:
-        raise TransientError(
-            f"the ImageNet weights could not be downloaded from {weights.url} ({error}): "
-            "set teacher.weights to a local file, or teacher.pretrained to false"
-        ) from None
-    except RuntimeError as error:
-        raise UserError(f"the ImageNet weights from {weights.url} are damaged ({error})") from None
-    return state
 
 
 def load_teacher(path: Path | str) -> Teacher:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ def save_weights(
 
     Same contents, same bytes.
     """
-    described = {"kind": kind, "config": asdict(config), "notes": dict(notes or {})}
+    described = {"kind": kind, "config": _written(config), "notes": dict(notes or {})}
     metadata = {KEY: json.dumps(described, sort_keys=True)}
     with atomic_file(path) as temporary:
         save_file({name: t.contiguous() for name, t in weights.items()}, temporary, metadata)
@@ -65,6 +65,15 @@ def read_about(path: Path) -> dict[str, Any]:
     """What the file says of its network without building it: config and notes in one mapping."""
     described, _ = _read(path)
     return {**described["config"], **described["notes"]}
+
+
+def _written(config: Any) -> dict[str, Any]:
+    """All fields; but see `kdsharp.train.config.LATER`."""
+    values = asdict(config)
+    for field in fields(config):
+        if "later" in field.metadata and values[field.name] == field.default:
+            del values[field.name]
+    return values
 
 
 def _fields(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def _teacher(teacher: Teacher) -> str:
     start = "from ImageNet weights" if teacher.config.pretrained else "from scratch"
     config = teacher.config
     return (
-        f"ResNet18 encoder ({config.depth} of 4 stages), trained {start}, and a decoder, "
+        f"{teacher.title} encoder ({config.depth} of 4 stages), trained {start}, and a decoder, "
         f"{config.width} channels; {_best(TEACHER, config.loop)}"
     )
 

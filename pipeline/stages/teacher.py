@@ -1,4 +1,4 @@
-"""Stage `teacher`: low quality -> high quality, a ResNet18 encoder and a decoder."""
+"""Stage `teacher`: low quality -> high quality, an encoder and a decoder."""
 
 from kdsharp.train.batches import Examples, Planes
 from kdsharp.train.teacher import pretrained_teacher
@@ -22,7 +22,7 @@ def main(params: Params) -> None:
         pretrained_teacher(params.teacher),
         Examples(low, [(1.0, high)]),
         lambda network: psnr_y(network, *val, border=training.val.scale),
-        {"architecture": "resnet18", "pretrained": params.teacher.pretrained},
+        {"architecture": params.teacher.arch, "pretrained": params.teacher.pretrained},
     )
 
 

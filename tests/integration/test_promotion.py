@@ -49,6 +49,24 @@ def retrained(checkout, message, **params):
     return pipeline(checkout, "register")
 
 
+def test_a_swin_teacher_goes_the_same_way(project):
+    said = retrained(
+        project,
+        "Swin",
+        teacher__arch="swin",
+        teacher__window=2,
+        teacher__loop__epochs=4,
+        student__feature_weight=0.1,
+    )
+    assert "kdsharp-teacher version 1: registered" in said
+    assert f"{NAME} version 1: registered" in said
+    assert "version 1: promoted" in pipeline(project, "promote", "--model", "teacher")
+    assert "version 1: promoted" in pipeline(project, "promote")
+    assert "Swin-T encoder" in (project.root / "reports/report.html").read_text()
+    card = json.loads((project.root / FOLDER / "card.json").read_text())
+    assert card["lineage"]["teacher"]["arch"] == "swin"
+
+
 def test_from_a_run_to_production_and_back(project):
     said = pipeline(project, "register", real=True)
     assert f"{NAME} version 1: registered" in said

@@ -79,6 +79,8 @@ def test_the_repo_s_own_params_are_valid():
         ("teacher.loop.loss", "ssim", "teacher.loop.loss is 'ssim'"),
         ("teacher.pretrained", "perhaps", "teacher.pretrained is 'perhaps'"),
         ("teacher", None, "teacher is None"),
+        ("teacher.arch", "vgg", "teacher.arch is 'vgg'"),
+        ("teacher.window", 1, "teacher.window is 1"),
         ("student.kernels", [5, 3], "student.kernels"),
         ("student.kernels", [5, 4, 3], "student.kernels.1 is 4"),
         ("student.teacher_weight", float("inf"), "student.teacher_weight is inf"),

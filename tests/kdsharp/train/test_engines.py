@@ -18,9 +18,10 @@ def test_an_engine_of_a_network_computes_what_the_network_computes():
 
 
 @pytest.mark.parametrize("size", [(250, 97), (64, 301)])
-def test_a_teacher_in_tiles_equals_the_whole(size):
+@pytest.mark.parametrize("arch", ["resnet18", "swin"])
+def test_a_teacher_in_tiles_equals_the_whole(size, arch):
     torch.manual_seed(0)
-    teacher = Teacher(TeacherConfig(depth=1, width=8, body=1))
+    teacher = Teacher(TeacherConfig(arch=arch, depth=1, width=8, body=1))
     for start_at_zero in (teacher.to_detail[0], teacher.last):
         torch.nn.init.normal_(start_at_zero.weight, std=0.05)
     engine = torch_engine(teacher)

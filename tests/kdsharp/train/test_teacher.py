@@ -1,16 +1,26 @@
 import dataclasses
 import hashlib
 
+import numpy as np
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 from torchvision.models import resnet18
+from torchvision.models.swin_transformer import ShiftedWindowAttention
 
 from kdsharp.errors import UserError
-from kdsharp.train.config import TeacherConfig
-from kdsharp.train.teacher import Teacher, pretrained_teacher
+from kdsharp.train.config import LoopConfig, TeacherConfig
+from kdsharp.train.distill import ask_teacher
+from kdsharp.train.loop import fit
+from kdsharp.train.teacher import Teacher, load_teacher, pretrained_teacher
+from kdsharp.train.validate import psnr_y
+from kdsharp.train.weights import read_about, save_weights
+from tests.kdsharp.train.networks import TINY as STUDENT
+from tests.kdsharp.train.networks import blurred
 
 TINY = TeacherConfig(depth=2, width=8, body=1)
+SWIN = dataclasses.replace(TINY, arch="swin", shrink=1, window=2)
+both = pytest.mark.parametrize("config", [TINY, SWIN], ids=["resnet18", "swin"])
 
 
 def teacher(config=TINY, trained=True):
@@ -22,10 +32,65 @@ def teacher(config=TINY, trained=True):
     return made
 
 
+@both
 @pytest.mark.parametrize("size", [(1, 1), (5, 3), (16, 16), (33, 50)])
-def test_an_untrained_teacher_is_the_identity(size):
+def test_an_untrained_teacher_is_the_identity(size, config):
     x = torch.rand(2, 3, *size)
-    assert torch.equal(teacher(trained=False)(x), x)
+    assert torch.equal(teacher(config, trained=False)(x), x)
+
+
+@both
+def test_a_picture_s_result_does_not_depend_on_its_batch(config):
+    made, x = teacher(config), torch.rand(3, 3, 21, 34)
+    together, features = made.with_features(x)
+    assert together.shape == x.shape
+    assert features.shape == (3, config.width, 10, 17)
+    for index in range(3):
+        torch.testing.assert_close(made(x[index : index + 1])[0], together[index])
+
+
+@both
+def test_it_is_trained_saved_and_loaded(tmp_path, config):
+    examples, made = blurred(planes=3), teacher(config, trained=False)
+    ((_, truth),) = examples.targets
+    loop = LoopConfig(epochs=1, batch_size=4, lr=3e-3, optimizer="soap", clip=1.0, warmup_steps=0)
+    start = made.stages[0].state_dict()
+    start = {name: tensor.clone() for name, tensor in start.items()}
+    done = fit(
+        made,
+        examples,
+        lambda network: psnr_y(network, examples.inputs, truth, border=2),
+        dataclasses.replace(loop, passes=2, ema=0.0, device="cpu"),
+        tmp_path / "last.pt",
+        "a",
+    )
+    made.load_state_dict(done.weights)
+    assert any(not torch.equal(made.stages[0].state_dict()[n], t) for n, t in start.items())
+    path = tmp_path / "teacher.safetensors"
+    save_weights(path, "teacher", config, made.state_dict(), {})
+    loaded = load_teacher(path)
+    assert loaded.config == config
+    x = torch.rand(1, 3, 19, 30)
+    assert torch.equal(loaded(x), made.eval()(x))
+    assert not torch.equal(loaded(x), x)
+
+
+@both
+def test_its_features_are_what_students_learn_from(tmp_path, config):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 20, 3), np.uint8)
+    wanted = dataclasses.replace(STUDENT, feature_weight=0.5)
+    _, features = ask_teacher(teacher(config), pictures, wanted, tmp_path)
+    assert features.array_NHWC.shape == (3, 8, 10, config.width)
+    assert np.isfinite(features.array_NHWC).all()
+
+
+def test_a_file_without_an_architecture_holds_a_resnet18(tmp_path):
+    path = tmp_path / "teacher.safetensors"
+    save_weights(path, "teacher", TINY, teacher().state_dict())
+    assert {"arch", "window"}.isdisjoint(read_about(path))
+    assert load_teacher(path).config.arch == "resnet18"
+    save_weights(path, "teacher", SWIN, teacher(SWIN).state_dict())
+    assert read_about(path)["arch"] == "swin"
 
 
 @pytest.mark.parametrize(("depth", "shrink"), [(1, 2), (2, 2), (3, 1), (3, 2)])
@@ -39,16 +104,44 @@ def test_no_pixel_beyond_the_receptive_radius_matters(depth, shrink):
     assert made.receptive_radius - 2 * made.stride <= reach <= made.receptive_radius
 
 
-def test_its_size_in_macs_is_counted_as_torch_counts_it():
-    made = teacher()
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
+@pytest.mark.parametrize(("depth", "shrink", "window"), [(1, 1, 4), (2, 1, 2), (1, 2, 3)])
+def test_no_pixel_beyond_the_windows_matters(depth, shrink, window):
+    config = TeacherConfig(arch="swin", depth=depth, shrink=shrink, window=window, width=8, body=1)
+    made = teacher(config)
+    side = (2 * made.receptive_radius // made.grid + 2) * made.grid
+    reach = 0
+    # How far it is to the end of the windows differs from place to place.
+    for middle in range(side // 2, side // 2 + made.grid, made.stride):
+        x = torch.rand(1, 3, side, side, requires_grad=True)
+        (gradient,) = torch.autograd.grad(made(x)[0, 0, middle, middle], x)
+        reach = max(reach, int((gradient[0].abs().sum(0).nonzero() - middle).abs().max()))
+    assert made.receptive_radius - 2 * made.stride <= reach <= made.receptive_radius
+
+
+@both
+def test_its_size_in_macs_is_that_of_all_products(config):
+    made, counted = teacher(config), []
+
+    def count(module, inputs, output):
+        if isinstance(module, ShiftedWindowAttention):
+            # Each token with each of its window, once for the weights and once for the values.
+            counted.append(2 * output.numel() * module.window_size[0] ** 2)
+        else:
+            per_output = module.weight.numel() // len(module.weight)
+            counted.append(output.numel() * per_output)
+
+    for module in made.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear | ShiftedWindowAttention):
+            module.register_forward_hook(count)
+    with torch.no_grad():
         made(torch.zeros(1, 3, 64, 64))
-    assert made.macs_per_pixel == pytest.approx(counter.get_total_flops() / 2 / 64**2)
+    total = sum(counted) / 64**2
+    assert made.macs_per_pixel == pytest.approx(total)
 
 
-def test_frozen_statistics_make_training_and_use_the_same_function():
-    made, x = teacher(), torch.rand(2, 3, 32, 32)
+@both
+def test_training_and_use_are_the_same_function(config):
+    made, x = teacher(config), torch.rand(2, 3, 32, 32)
     assert torch.equal(made.train()(x), made.eval()(x))
 
 
@@ -97,6 +190,11 @@ class TestPretrained:
         path.write_text("no weights")
         with pytest.raises(UserError, match="is no file of torch weights"):
             pretrained_teacher(self.config(path))
+
+    def test_weights_of_a_resnet18_are_no_swin(self, weights):
+        config = self.config(weights[0], arch="swin")
+        with pytest.raises(UserError, match="holds no Swin-T weights of torchvision"):
+            pretrained_teacher(config)
 
     def test_weights_of_another_network_are_refused(self, tmp_path):
         path = tmp_path / "other.pth"
