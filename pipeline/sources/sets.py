@@ -12,6 +12,7 @@ __all__ = ["FIELD", "find_sets", "how_many", "in_order"]
 FIELD = {"Set5": 5, "Set14": 14, "B100": 100, "Urban100": 100}
 """The sets that the field reports on, in its order, and how many photos each has when whole."""
 
+_LONGEST = 100  # MLflow's names of numbers, of which a set's is a part, have at most 250
 _HIGH = "hr"  # of a set that also holds low-quality copies of its photos
 
 
@@ -21,7 +22,8 @@ def find_sets(folder: Path) -> dict[str, list[Path]]:
     Every folder in `folder` that holds photos is a set of that name, and photos beside those
     folders are one by the name of `folder`. Where a set has photos in a folder `HR`, or some whose
     names end with `HR`, the others are low-quality copies and left out. Hidden files are left out.
-    In names of sets all but letters, digits, `_`, `.`, `-` and blanks becomes a dash. Raises
+    In names of sets all but letters, digits, `_`, `.`, `-` and blanks becomes a dash, as MLflow
+    would refuse it. Raises
     `UserError` where there is no such folder.
     """
     if not folder.is_dir():
@@ -67,4 +69,4 @@ def _shown(path: Path) -> bool:
 
 
 def _name(folder: Path) -> str:
-    return re.sub(r"[^\w.\- ]", "-", folder.absolute().name) or "photos"
+    return re.sub(r"[^\w.\- ]", "-", folder.absolute().name)[:_LONGEST] or "photos"
