@@ -114,7 +114,12 @@ def _printed(results: Results, table: pd.DataFrame, metric: str) -> "Table":
     title, digits = _METRICS[metric]
     methods = [name for name in _HEADS if name in results[UNSEEN]]
     gaps = metric == "psnr_y"
-    shown = Table(title=f"{title}: gain over the input", title_justify="left", box=SIMPLE_HEAD)
+    shown = Table(
+        title=f"{title}: gain over the input",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),  # all of it within 80 columns
+    )
     shown.add_column("set", overflow="fold")
     for head in ("photos", "input", *(_HEADS[name] for name in methods), *["gap"] * gaps):
         shown.add_column(head, justify="right", no_wrap=True)
