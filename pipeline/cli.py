@@ -146,6 +146,26 @@ def results() -> None:
 
 
 @app.command()
+def evaluate(
+    on: Annotated[
+        list[Path],
+        typer.Option("--on", metavar="DIR", help="Photos, or folders of them, each a set."),
+    ],
+) -> None:
+    """Measure what the last run's models gain on photos of another source.
+
+    Beside the test photos, which are of the training's source. Prints how much of its gain the
+    student loses, and writes reports/generalisation.json, .csv and .png. Near duplicates of
+    training photos are left out. --on may be given several times.
+
+    Example: python -m pipeline evaluate --on benchmarks/Set14 --on ~/photos
+    """
+    from pipeline.evaluate_on import evaluate_on
+
+    evaluate_on(on)
+
+
+@app.command()
 def ui(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="TCP port; 0 lets the system choose.")

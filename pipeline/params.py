@@ -93,11 +93,12 @@ class ExportParams(_Section):
 
 
 class EvaluateParams(_Section):
-    """Baselines and pictures."""
+    """Baselines, pictures, and photos never trained on."""
 
     unsharp_radius: Annotated[float, Gt(0), Le(10)]
     unsharp_percent: Annotated[int, Ge(1), Le(500)]
     panels: Annotated[int, Ge(0), Le(100)]
+    unseen: Annotated[str, MinLen(1)]
 
 
 class GateParams(_Section):
@@ -123,6 +124,7 @@ class PromotionParams(_Section):
     parity: Annotated[float, Gt(0), Le(0.01)]
     latency_ratio: Annotated[float, Ge(1)]
     size_ratio: Annotated[float, Ge(1)]
+    gap_percent: Annotated[float, Ge(0), Le(100)]
     enough_photos: Count
     enough_crops: Count
     seed: int
@@ -144,9 +146,11 @@ class Params(_Section):
     def digest(self) -> str:
         """SHA-256 of the values that make a model, whatever the file's order or comments.
 
-        How a model is judged afterwards makes none: `gate` and `promotion` are left out.
+        How a model is judged afterwards makes none: `gate`, `promotion` and `evaluate.unseen` are
+        left out.
         """
         values = self.model_dump(mode="json", exclude={"gate", "promotion"})
+        del values["evaluate"]["unseen"]
         canonical = json.dumps(values, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

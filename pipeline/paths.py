@@ -19,6 +19,7 @@ __all__ = [
     "REPORTS",
     "STUDENT",
     "TEACHER",
+    "UNSEEN",
 ]
 
 PARAMS = Path("params.yaml")
@@ -26,6 +27,7 @@ RAW = Path("data/raw")
 MANIFEST = RAW / "manifest.csv"
 PATCHES = Path("data/patches")
 GATE = Path("data/gate")
+UNSEEN = Path("data/unseen")
 TEACHER = Path("models/teacher.safetensors")
 STUDENT = Path("models/student.safetensors")
 EXPORT = Path("models/export")

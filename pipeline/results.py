@@ -84,10 +84,14 @@ def print_results() -> None:
     """Print the tables of validation and test, and where to look next."""
     from rich.console import Console
 
+    from pipeline.generalisation import UNSEEN, headline
+
     results = read_results()
     console = Console(highlight=False)
     for split, title in (("val", "Validation"), ("test", "Test")):
         console.print(result_table(results, split, f"{title} (PSNR in dB, gains over the input)"))
+    if UNSEEN in results:
+        console.print(f"{headline(results)}.\n", markup=False, soft_wrap=True)
     console.print(next_steps())
 
 

@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +31,7 @@ __all__ = [
     "load_pair",
     "read_manifest",
     "score",
+    "smallest_side",
 ]
 
 Pixels = npt.NDArray[np.uint8]
@@ -53,15 +54,19 @@ _PIXELS_AT_ONCE = 20_000_000
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo of `split`; `name` is its path below data/raw/SPLIT, with forward slashes."""
+    """A photo of `split`; `name` is its path below data/raw/SPLIT, with forward slashes.
+
+    `file` is where it lies if not there.
+    """
 
     split: str
     name: str
+    file: Path | None = field(default=None, compare=False)
 
     @property
     def path(self) -> Path:
         """Where its file lies."""
-        return RAW / self.split / self.name
+        return self.file or RAW / self.split / self.name
 
 
 def list_photos(manifest: Path = MANIFEST) -> list[Photo]:
@@ -82,6 +87,11 @@ def read_manifest(manifest: Path = MANIFEST) -> list[dict[str, str]]:
             return list(csv.DictReader(opened))
     except FileNotFoundError:
         raise UserError(f"{manifest} is missing: dvc repro acquire writes it") from None
+
+
+def smallest_side(scale: int) -> int:
+    """Pixels that a photo has to have on its shorter side to be scored."""
+    return -(-(_WINDOW + 2 * scale) // scale) * scale  # what is a multiple of the scale is left
 
 
 def load_pair(photo: Photo, degradation: DegradationParams) -> tuple[Pixels, Pixels]:
@@ -127,15 +137,19 @@ def score(
 
 
 def averages(table: pd.DataFrame) -> Results:
-    """The means over the photos of each split, rounded to 4 decimals."""
+    """The means over the photos of each split, rounded to 4 decimals; `SPLITS` come first."""
     means = table.groupby(["split", "method"])[list(METRICS)].mean().round(4)
     return {
         split: {
             method: {metric: float(means.loc[(split, method), metric]) for metric in METRICS}
             for method in table["method"].unique()
         }
-        for split in SPLITS
+        for split in sorted(table["split"].unique(), key=_place)
     }
+
+
+def _place(split: str) -> tuple[int, str]:
+    return SPLITS.index(split) if split in SPLITS else len(SPLITS), split
 
 
 def _found(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.models import Model
 
-__all__ = ["TrackedRun", "find_run", "flat", "log_model", "reason", "start"]
+__all__ = ["TrackedRun", "attach", "find_run", "flat", "log_model", "reason", "start"]
 
 _log = logging.getLogger(__name__)
 
@@ -218,6 +218,18 @@ def find_run(stage: str, tags: Mapping[str, str]) -> str | None:
         _log.debug("no run of %s found: %s", stage, error)
         return None
     return found[0].info.run_id if found else None
+
+
+def attach(stage: str, tags: Mapping[str, str]) -> TrackedRun:
+    """The run that `find_run` finds, to add to what it has; `run_id` is None without one.
+
+    It stays finished, so it is no context manager for `with`.
+    """
+    run, run_id = TrackedRun(), find_run(stage, tags)
+    if run_id is not None:
+        run._client, run._experiment = open_store()
+        run.run_id = run_id
+    return run
 
 
 def _reopen(client: "MlflowClient", experiment: str, run_id: str | None) -> str | None:

@@ -10,7 +10,8 @@ from PIL import Image
 from benchmarks.front_parts.method import Sample
 from kdsharp.degrade import crop_to_multiple, degrade
 from kdsharp.errors import UserError
-from kdsharp.images import read_rgb
+from kdsharp.images import SUFFIXES, read_rgb
+from pipeline.sources import sets
 
 __all__ = ["VARIABLE", "Sets", "find_peers", "find_sets", "photos_in", "samples"]
 
@@ -20,22 +21,19 @@ VARIABLE = "KDSHARP_SHARED_DATA"
 Sets = Mapping[str, Sequence[Path]]
 """The photos of each set by its title, in the order of the tables."""
 
-_FIELD = {"Set5": 5, "Set14": 14, "B100": 100, "Urban100": 100}
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 _OWN = Path("data/raw/test")
 
 
 def find_sets(folder: Path | None) -> tuple[Sets, str]:
     """The sets in `folder`, else in the shared data, else our own test photos; and a line on that.
 
-    Every folder in `folder` is a set. A set of the field of which some photos are missing is
+    A set is what `pipeline.sources.sets` says. One of the field of which some photos are missing is
     titled so, because what others published on the whole does not compare with it.
     """
     if folder is None and (shared := os.environ.get(VARIABLE)):
         folder = Path(shared) / "benchmarks"
     if folder is not None:
-        sets = {child.name: photos_in(child) for child in _folders(folder)}
-        found = {_title(name, len(paths)): paths for name, paths in sets.items() if paths}
+        found = {_title(name, len(paths)): paths for name, paths in sets.find_sets(folder).items()}
         if not found:
             raise UserError(f"{folder}: holds no folders of photos: Set5, Set14, B100 ...")
         return found, "Quality is measured on the sets that the field uses."
@@ -60,7 +58,7 @@ def find_peers(folder: Path | None) -> Path | None:
 
 def photos_in(folder: Path) -> list[Path]:
     """Every file in `folder` and below that is named as a photo, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def samples(paths: Sequence[Path], scale: int) -> Iterator[Sample]:
@@ -74,16 +72,5 @@ def samples(paths: Sequence[Path], scale: int) -> Iterator[Sample]:
 
 
 def _title(name: str, count: int) -> str:
-    whole = _FIELD.get(name, count)
-    return name if count == whole else f"{name} ({count} of {whole})"
-
-
-def _folders(folder: Path) -> list[Path]:
-    """The folders in `folder`, those of the field first and in its order."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of photos")
-    order = list(_FIELD)
-    found = (child for child in folder.iterdir() if child.is_dir())
-    return sorted(
-        found, key=lambda p: (order.index(p.name) if p.name in order else len(order), p.name)
-    )
+    shown = sets.how_many(name, count)
+    return name if shown == str(count) else f"{name} ({shown})"

@@ -24,7 +24,13 @@ from pipeline.store import store_uri
 __all__ = ["WORKTREE", "hold_worktree", "prepare", "tracking_uri"]
 
 WORKTREE = Path(".worktree")
-_INPUTS = ("data.folder.path", "data.div2k.zips", "teacher.weights", "gate.folder")
+_INPUTS = (
+    "data.folder.path",
+    "data.div2k.zips",
+    "teacher.weights",
+    "gate.folder",
+    "evaluate.unseen",
+)
 _SQLITE = "sqlite:///"
 
 

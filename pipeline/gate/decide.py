@@ -10,6 +10,7 @@ from pipeline.gate.decision import Against, Check, Decision
 from pipeline.gate.evidence import GateFacts, Measured, Quality
 from pipeline.gate.provenance import Provenance, provenance_checks
 from pipeline.gate.quality import quality_checks, scored, unscored
+from pipeline.gate.unseen import Unseen, unseen_check, unseen_numbers
 from pipeline.params import PromotionParams
 
 __all__ = ["Check", "Decision", "Provenance", "decide"]
@@ -24,11 +25,13 @@ def decide(
     provenance: Provenance,
     policy: PromotionParams,
     gate: GateFacts,
+    unseen: Unseen,
 ) -> Decision:
     """Judge `candidate` against `incumbent`, or against doing nothing where none can be had.
 
-    Every check is made that can be; the candidate passes if all do. Raises `ValueError` when the
-    models were scored on different crops.
+    `unseen` is what the candidate's own evaluation says of photos of another source. Every check
+    is made that can be; the candidate passes if all do. Raises `ValueError` when the models were
+    scored on different crops.
     """
     checks = [*provenance_checks(provenance), *_serves(candidate, policy)]
     rival = incumbent if incumbent is not None and scored(incumbent.quality) else None
@@ -49,6 +52,8 @@ def decide(
         checks.append(Check("psnr", False, unscored(candidate.quality)))
     if rival and candidate.serving.loads:
         checks += _costs(candidate, rival, policy)
+    checks.append(unseen_check(unseen, policy.gap_percent))
+    numbers.update(unseen_numbers(unseen, policy.gap_percent))
     weak = gate.photos < policy.enough_photos or gate.crops < policy.enough_crops
     failed = [check.text for check in checks if not check.passed]
     reason = "; ".join(failed) or summary

@@ -1,5 +1,6 @@
 """Candidate and incumbent, fetched from the registry, measured side by side, and decided on."""
 
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pipeline.gate.decide import decide
 from pipeline.gate.decision import Decision
 from pipeline.gate.evidence import Comparison
 from pipeline.gate.measure import measure
+from pipeline.gate.unseen import read_unseen
 from pipeline.params import Params
 from pipeline.promotion.change import Promotion
 from pipeline.promotion.production import heal
@@ -20,11 +22,13 @@ from pipeline.registry.history import Entry, find_history
 from pipeline.registry.provenance import read_provenance
 from pipeline.registry.versions import (
     CANDIDATE,
+    METRICS,
     Version,
     fetch_files,
     find_version,
     list_versions,
 )
+from pipeline.unseen import asked_for
 
 __all__ = ["Judged", "judge"]
 
@@ -90,6 +94,12 @@ def _compare(
         read_provenance(candidate.tags),
         params.promotion,
         comparison.gate,
+        read_unseen(
+            json.loads(candidate.tags.get(METRICS, "{}")),
+            candidate.kind,
+            params.evaluate.unseen,
+            asked_for(params),
+        ),
     )
     return comparison, decision
 

@@ -26,6 +26,7 @@ from pipeline.registry.runs import run_of
 from pipeline.registry.versions import (
     CANDIDATE,
     FILES,
+    METRICS,
     PRODUCTION,
     Version,
     fetch_files,
@@ -47,8 +48,8 @@ def register(say: Say = print) -> list[Version]:
 
     Works from the files that dvc.lock names; a run that the store does not know is imported from
     them. What is registered already is found by its content: its lineage is brought up to date if
-    it was incomplete, its files are mended if the store has lost them. Raises `UserError` while
-    the files are not those of dvc.lock.
+    it was incomplete, its numbers if it was evaluated anew, its files are mended if the store has
+    lost them. Raises `UserError` while the files are not those of dvc.lock.
     """
     params, lock = load_params(), read_lock()
     stale = stale_stages()
@@ -121,7 +122,7 @@ def _facts(bundle: Bundle, lineage: Lineage, extra: Mapping[str, str]) -> dict[s
         "kdsharp.sha256": bundle.sha256,
         "kdsharp.parameters": str(bundle.parameters),
         "kdsharp.macs_per_pixel": str(bundle.macs_per_pixel),
-        "kdsharp.metrics": json.dumps(dict(bundle.metrics)),
+        METRICS: json.dumps(dict(bundle.metrics)),
         **({"kdsharp.teacher_sha256": bundle.teacher_sha256} if bundle.teacher_sha256 else {}),
         **lineage.tags(),
         **extra,
@@ -180,6 +181,11 @@ def _refresh(
                 version.name, str(version.number), name, facts[name]
             )
         say(f"{version}: registered before, now with the lineage of {facts['kdsharp.git_commit']}")
+    elif version.tags.get(METRICS) != facts[METRICS]:
+        registry.client.set_model_version_tag(
+            version.name, str(version.number), METRICS, facts[METRICS]
+        )
+        say(f"{version}: registered before, now with the numbers of the last evaluation")
     else:
         say(f"{version}: registered before, nothing to do")
     with tempfile.TemporaryDirectory() as folder:

@@ -18,6 +18,7 @@ from pipeline.tracking import reason
 __all__ = [
     "CANDIDATE",
     "FILES",
+    "METRICS",
     "PREVIOUS",
     "PRODUCTION",
     "STAGE_ENTRY",
@@ -33,6 +34,9 @@ CANDIDATE, PRODUCTION, PREVIOUS = "candidate", "production", "previous"
 
 FILES = "files"
 """The folder of a version's artifacts that holds the files as DVC has them."""
+
+METRICS = "kdsharp.metrics"
+"""The tag with the numbers of the evaluation, as JSON: `split.method.metric` -> number."""
 
 STAGE_ENTRY = "stage.json"
 """Among them: the stage's own entry in dvc.lock, what the model was made from, by content."""

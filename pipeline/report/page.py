@@ -38,8 +38,10 @@ class Evaluation:
     curves: Mapping[str, pd.DataFrame]
 
 
-def page(evaluation: Evaluation, cards: Sequence[str]) -> str:
+def page(evaluation: Evaluation, cards: Sequence[str], unseen: str = "") -> str:
     """The page as HTML; `cards` are figures of `pipeline.report.cards`.
+
+    `unseen` is the section of `pipeline.report.generalisation`, or empty.
 
     The same evaluation gives the same bytes.
     """
@@ -52,6 +54,7 @@ def page(evaluation: Evaluation, cards: Sequence[str]) -> str:
         headline=text(headline(results)),
         tiles=_tiles(found),
         results="\n".join(_results(found, split) for split in _SPLITS),
+        unseen=unseen,
         notes=paragraphs(notes(found.table, found.manifest), "li"),
         pictures=_pictures(cards),
         gains="\n".join(_gains(found, split) for split in _SPLITS),

@@ -11,19 +11,22 @@ from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir, atomic_file, sha256_file, write_json, write_text
 from kdsharp.train.student import load_student
 from kdsharp.train.teacher import load_teacher
+from pipeline.generalisation import UNSEEN, headline, with_gaps
 from pipeline.lineage import read_lineage
 from pipeline.methods import load_methods
 from pipeline.params import Params
 from pipeline.paths import CURVES, EXPORT, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
 from pipeline.progress import progress
 from pipeline.report.cards import card
+from pipeline.report.generalisation import draw, section
 from pipeline.report.page import MOST_CARDS, Evaluation, page
 from pipeline.report.panel import panel
 from pipeline.report.shown import choose, file_names, show
 from pipeline.results import ROWS
-from pipeline.scoring import Method, Results, averages, list_photos, score
+from pipeline.scoring import SPLITS, Method, Results, averages, list_photos, score
 from pipeline.stages.run import run_stage
 from pipeline.tracking import TrackedRun, find_run, start
+from pipeline.unseen import configured
 
 __all__ = ["main"]
 
@@ -33,20 +36,25 @@ IMAGES, PANELS, PAGE = REPORTS / "images.csv", REPORTS / "comparison", REPORTS /
 
 
 def main(params: Params) -> None:
-    """Write reports/metrics.json, images.csv, comparison/ and report.html, and record them."""
+    """Write reports/metrics.json, images.csv, comparison/ and report.html, and record them.
+
+    Photos of `evaluate.unseen` are scored beside those of validation and test.
+    """
     photos = list_photos()
     teacher, student = load_teacher(TEACHER), load_student(STUDENT)
     methods = load_methods(params, teacher, student)
     histories = {name: _history(name) for name in ("teacher", "student")}
+    manifest = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
+    photos += configured(params, manifest)
     with start("evaluate", read_lineage(params), tags=_tags()) as run:
         run.params({key: getattr(params, key).model_dump() for key in ("degradation", "evaluate")})
         with progress("scoring photos", len(photos), "photos") as done:
             table = score(photos, methods, params.degradation, done)
-        results = averages(table)
-        manifest = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
+        results = with_gaps(averages(table))
         found = Evaluation(params, manifest, teacher, student, table, results, histories)
         _write_numbers(table, results)
-        write_text(PAGE, page(found, _draw(params, methods, table)))
+        cards = _draw(params, methods, table[table["split"].isin(SPLITS)])
+        write_text(PAGE, page(found, cards, _unseen(params, table, results)))
         _record(run, results)
     _tell(results)
 
@@ -94,6 +102,14 @@ def _draw(params: Params, methods: dict[str, Method], table: pd.DataFrame) -> li
     return cards
 
 
+def _unseen(params: Params, table: pd.DataFrame, results: Results) -> str:
+    """The section of the page on unseen photos; empty without them."""
+    if UNSEEN not in results:
+        return ""
+    made = params.degradation
+    return section(results, table, draw(results, table, f"{made.name} x{made.scale}"))
+
+
 def _record(run: TrackedRun, results: Results) -> None:
     run.metrics(
         {
@@ -121,6 +137,8 @@ def _tell(results: Results) -> None:
     for method in results["test"]:
         cells = [_cell(results[split], method) for split in ("val", "test")]
         log.info("%-14s %-26s %s", ROWS[method], *cells)
+    if UNSEEN in results:
+        log.info("%s", headline(results))
     log.info("report: %s", PAGE)
 
 

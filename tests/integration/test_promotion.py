@@ -299,3 +299,19 @@ def test_a_version_that_was_deleted_by_hand(project):
     assert "version 1, in production, was deleted" in said
     assert status(project)["production"] == 2
     assert "no version 1" in pipeline(project, "rollback", code=2)
+
+
+def test_the_gate_asks_for_the_gain_on_unseen_photos(project):
+    """The test photos once more: what is gained on them is what is gained on them."""
+    pipeline(project, "register")
+    shutil.copytree(
+        project.root / "data/raw/test", project.root / "data/unseen", dirs_exist_ok=True
+    )
+    assert "evaluate is not up to date" in pipeline(project, "register", code=2)
+    project.run("dvc", "repro", "-q")
+    commit(project, "Measure on unseen photos")
+    said = pipeline(project, "register")
+    assert f"{NAME} version 1: registered before, now with the numbers of the last" in said
+    pipeline(project, "promote")
+    (version,) = status(project)["versions"]
+    assert json.loads(version["kdsharp.gate_numbers"])["unseen.gap_percent"] == 0

@@ -8,12 +8,14 @@ from PIL import Image
 from kdsharp.files import sha256_file
 from pipeline.gate.decide import Provenance, decide
 from pipeline.gate.evidence import Comparison, GateFacts, Measured, Quality, Serving
+from pipeline.gate.unseen import Unseen
 from pipeline.params import DegradationParams, GateParams, load_params
 from pipeline.sources.fingerprint import fingerprint
 from pipeline.sources.source import Photo
 
 POLICY = load_params(Path(__file__).parents[2] / "params.yaml").promotion
 SOUND = Provenance("c" * 40, False, "d" * 32, "e" * 64, "d" * 32)
+NOT_ASKED = Unseen("data/unseen", asked=False)
 BICUBIC = DegradationParams(name="bicubic", scale=2)
 
 
@@ -40,15 +42,16 @@ def facts(photos=20, crops=120):
 
 
 def compare(
-    change, photos=20, incumbent=True, gain=1.0, provenance=SOUND, policy=POLICY, **serving
-):
+    change, photos=20, incumbent=True, gain=1.0, provenance=SOUND, policy=POLICY, unseen=NOT_ASKED,
+    **serving,
+):  # fmt: skip
     """A candidate that differs by `change` (N,) in dB from the incumbent, or from the input."""
     base = np.full(len(change), 30.0)
     candidate = measured(base + change, photos, **serving)
     other = measured(base, photos) if incumbent else None
     low = quality(base - 1 if incumbent else base, photos)
     gate = facts(photos, len(change))
-    decision = decide(candidate, other, low, provenance, policy, gate)
+    decision = decide(candidate, other, low, provenance, policy, gate, unseen)
     return Comparison("student", candidate, other, low, gate), decision
 
 

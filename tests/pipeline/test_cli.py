@@ -13,7 +13,7 @@ from pipeline import cli
 from pipeline.paths import PARAMS
 
 ROOT = Path.cwd()
-COMMANDS = ["retrain", "preset", "ship", "results", "ui"]
+COMMANDS = ["retrain", "preset", "ship", "results", "evaluate", "ui"]
 
 
 @pytest.fixture
@@ -71,6 +71,8 @@ def test_help_answers_at_once():
         (["preset"], "which preset?"),
         (["preset", "nope"], "there is no preset 'nope'"),
         (["results"], "reports/metrics.json is missing"),
+        (["evaluate"], "Missing option '--on'"),
+        (["evaluate", "--on", "nowhere"], "data/raw/manifest.csv is missing"),
         (["ship"], "models/export: no such model folder"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from kdsharp.errors import UserError
 from pipeline.gate.decide import Decision, Provenance, decide
-from tests.pipeline.gated import POLICY, SOUND, compare, facts, measured, quality
+from tests.pipeline.gated import NOT_ASKED, POLICY, SOUND, compare, facts, measured, quality
 
 
 def noise(seed, photos=20, each=6, between=0.0, within=0.02):
@@ -87,7 +87,9 @@ def test_ssim_alone_can_refuse():
     ours = comparison.candidate
     worse = dataclasses.replace(ours.quality, ssim_y=ours.quality.ssim_y - 0.01)
     ours = dataclasses.replace(ours, quality=worse)
-    decision = decide(ours, comparison.incumbent, comparison.input, SOUND, POLICY, facts())
+    decision = decide(
+        ours, comparison.incumbent, comparison.input, SOUND, POLICY, facts(), NOT_ASKED
+    )
     assert failed(decision) == ["ssim"]
     assert "worse than the incumbent: -0.01000 SSIM" in decision.reason
 
@@ -111,7 +113,7 @@ def test_an_incumbent_that_cannot_be_scored_is_said_and_not_in_the_way(error):
     scores = None if error else np.full(120, np.nan)
     broken = measured(scores, loads=not error, error=error)
     low = quality(np.full(120, 29.0))
-    decision = decide(measured(np.full(120, 30.0)), broken, low, SOUND, POLICY, facts())
+    decision = decide(measured(np.full(120, 30.0)), broken, low, SOUND, POLICY, facts(), NOT_ASKED)
     assert decision.passed
     assert decision.against == "input"
     said = {check.name: check.text for check in decision.checks}["incumbent"]
@@ -121,7 +123,7 @@ def test_an_incumbent_that_cannot_be_scored_is_said_and_not_in_the_way(error):
 def test_a_model_that_does_not_load_is_refused_with_its_reason():
     broken = measured(None, loads=False, error="student.onnx: cannot be run", parity=None)
     low = quality(np.full(120, 29.0))
-    decision = decide(broken, measured(np.full(120, 30.0)), low, SOUND, POLICY, facts())
+    decision = decide(broken, measured(np.full(120, 30.0)), low, SOUND, POLICY, facts(), NOT_ASKED)
     assert failed(decision) == ["loads"]
     assert decision.reason == "it cannot be used: student.onnx: cannot be run"
 
@@ -196,7 +198,7 @@ def test_every_reason_is_told():
 def test_different_crops_cannot_be_compared():
     two, three = measured(np.zeros(120), 20), measured(np.zeros(120), 30)
     with pytest.raises(ValueError, match="different crops"):
-        decide(two, three, quality(np.zeros(120)), SOUND, POLICY, facts())
+        decide(two, three, quality(np.zeros(120)), SOUND, POLICY, facts(), NOT_ASKED)
 
 
 def test_a_decision_survives_json():

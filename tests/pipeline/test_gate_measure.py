@@ -22,7 +22,7 @@ from pipeline.gate.latency import time_alone, time_beside
 from pipeline.gate.measure import measure
 from tests.kdsharp.train.networks import student as make_student
 from tests.models import make_card
-from tests.pipeline.gated import BICUBIC, POLICY, SOUND, gate_params, photo
+from tests.pipeline.gated import BICUBIC, NOT_ASKED, POLICY, SOUND, gate_params, photo
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def student_folder(folder: Path, poison: float | None = None, trained: bool = Tr
 def run(candidate, incumbent, gate_set, kind="student"):
     comparison = measure(kind, candidate, incumbent, gate_set, POLICY)
     scores = (comparison.candidate, comparison.incumbent, comparison.input)
-    return comparison, decide(*scores, SOUND, POLICY, comparison.gate)
+    return comparison, decide(*scores, SOUND, POLICY, comparison.gate, NOT_ASKED)
 
 
 def test_scores_are_those_of_the_code_that_ships(tmp_path, gate_set):

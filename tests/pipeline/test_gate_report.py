@@ -5,7 +5,7 @@ from PIL import Image
 from pipeline.gate.decide import decide
 from pipeline.gate.evidence import Comparison
 from pipeline.gate.report import headline, markdown, picture
-from tests.pipeline.gated import POLICY, SOUND, compare, facts, measured, quality
+from tests.pipeline.gated import NOT_ASKED, POLICY, SOUND, compare, facts, measured, quality
 
 
 def noise(count=120):
@@ -15,7 +15,7 @@ def noise(count=120):
 def broken(error="no <card> | here"):
     """A candidate that does not load."""
     ours, low = measured(None, loads=False, error=error, parity=None), quality(np.zeros(120))
-    decision = decide(ours, None, low, SOUND, POLICY, facts())
+    decision = decide(ours, None, low, SOUND, POLICY, facts(), NOT_ASKED)
     return Comparison("student", ours, None, low, facts()), decision
 
 

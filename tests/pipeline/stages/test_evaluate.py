@@ -5,6 +5,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -12,7 +13,9 @@ from PIL import Image
 from kdsharp.errors import UserError
 from kdsharp.files import sha256_file
 from kdsharp.metrics import METRICS
+from pipeline.generalisation import gain
 from pipeline.params import load_params
+from pipeline.results import read_results
 from pipeline.stages import evaluate
 from tests.pipeline.evaluated import NASTY, make_checkout
 
@@ -146,6 +149,36 @@ def test_same_bytes_twice(evaluated, monkeypatch):
     monkeypatch.setattr(evaluate, "find_run", lambda *_: None)
     evaluate.main(load_params())
     assert written(root) == before
+
+
+def test_unseen_photos_are_scored_beside_the_others(tmp_path, monkeypatch):
+    make_checkout(tmp_path)
+    for name in ("Set5/a.png", "loose.png"):
+        path = tmp_path / "data/unseen" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        waves = np.indices((48, 64)).sum(axis=0) % (5 + len(name))
+        Image.fromarray((waves * 20).astype(np.uint8)).save(path)
+    run = FakeRun()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "start", lambda *_, **__: run)
+    monkeypatch.setattr(evaluate, "find_run", lambda *_: None)
+    evaluate.main(load_params())
+    results = read_results(tmp_path / "reports/metrics.json")
+    assert list(results) == ["val", "test", "unseen/Set5", "unseen/unseen", "unseen"]
+    told = run.told["metrics"]
+    for method in ("input", "student"):
+        sets = [results[f"unseen/{name}"][method]["psnr_y"] for name in ("Set5", "unseen")]
+        assert told[f"unseen.{method}.psnr_y"] == pytest.approx(np.mean(sets), abs=1e-4)
+    seen, unseen = (gain(results, split, "student") for split in ("test", "unseen"))
+    if seen > 0:
+        gap = told["unseen.student.gap_percent"]
+        assert gap == pytest.approx(100 * (1 - unseen / seen), abs=0.01)
+    images = pd.read_csv(tmp_path / "reports/images.csv", keep_default_na=False)
+    assert set(images["split"]) == {"val", "test", "unseen/Set5", "unseen/unseen"}
+    page = ET.fromstring((tmp_path / "reports/report.html").read_text(encoding="utf-8"))
+    assert "Seen and unseen" in {heading.text for heading in page.iter("h2")}
+    # Pictures are of the photos of the training's source.
+    assert len(list((tmp_path / "reports/comparison").iterdir())) == 5
 
 
 def test_run_is_told_everything(evaluated):
