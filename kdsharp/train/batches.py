@@ -40,8 +40,8 @@ class Examples:
     inputs: Planes
     targets: Sequence[tuple[float, Planes]]
     features: tuple[float, Planes] | None = None
-    match: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = F.mse_loss
     align: int = 1
+    match: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = F.mse_loss
 
     def __len__(self) -> int:
         return len(self.inputs.array_NHWC)

@@ -73,7 +73,7 @@ def student_examples(
         targets.append((config.truth_weight, truth))
     inputs = planes_of(low_NHWC, config.color)
     match = affinity_loss if config.feature_match == "affinity" else F.mse_loss
-    return Examples(inputs, targets, features, match, align=patches.scale)
+    return Examples(inputs, targets, features, patches.scale, match)
 
 
 def _continued(truth: Planes, answers: Planes) -> Planes:

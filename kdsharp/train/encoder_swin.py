@@ -94,11 +94,11 @@ class _Stage(nn.Sequential):
         )
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
-        z_NHWC: torch.Tensor = super().forward(x_NCHW.permute(0, 2, 3, 1))
+        z_NHWC: torch.Tensor = super().forward(x_NCHW.permute(0, 2, 3, 1))  # type: ignore[no-untyped-call]
         return z_NHWC.permute(0, 3, 1, 2)
 
 
-class _Attention(ShiftedWindowAttention):
+class _Attention(ShiftedWindowAttention):  # type: ignore[misc]
     """(N, H, W, C) -> the same shape; H and W are multiples of the window."""
 
     def forward(self, x_NHWC: torch.Tensor) -> torch.Tensor:
@@ -116,7 +116,7 @@ class _Attention(ShiftedWindowAttention):
         x = (logits.softmax(-1) @ v).transpose(2, 3).reshape(count, rows * columns, side**2, -1)
         x = self.proj(x).view(count, rows, columns, side, side, channels).transpose(2, 3)
         x = x.reshape(count, height, width, channels)
-        return x.roll((shift, shift), (1, 2)) if shift else x
+        return x.roll((shift, shift), (1, 2)) if shift else x  # type: ignore[no-any-return]
 
 
 def _apart(rows: int, columns: int, side: int, shift: int, device: torch.device) -> torch.Tensor:
