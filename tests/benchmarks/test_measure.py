@@ -15,7 +15,7 @@ from tests.models import make_model
 
 TINY: tuple[Layer, ...] = ((1, 4, 3), (4, 1, 3))
 ENGINES = ["onnxruntime"]
-EVALUATE = EvaluateParams(unsharp_radius=1.0, unsharp_percent=80, panels=1)
+EVALUATE = EvaluateParams(unsharp_radius=1.0, unsharp_percent=80, panels=1, unseen="data/unseen")
 
 
 @pytest.fixture

@@ -193,7 +193,11 @@ def test_names_of_models_are_told_apart(luma_model):
 
 
 def test_the_choice_is_among_all_small_ones_or_those_that_are_named(luma_model):
-    assert [folder.name for folder in robust.automatic(None)] == ["small-x2", "small-x3"]
+    assert [folder.name for folder in robust.automatic(None)] == [
+        "small-x2",
+        "small-x3",
+        "small-x4",
+    ]
     assert robust.automatic([]) == []
     assert robust.automatic(["small-x3", str(luma_model)])[1] == luma_model
     with pytest.raises(UserError, match=r"--auto: their scales are \[2, 2\]"):
