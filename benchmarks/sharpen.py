@@ -79,7 +79,7 @@ def main() -> None:
         small = _write(folder / "in", found, args.folder, 1)
         ways = folder_ways(small, folder / "out", many)
         title = f"## A folder of {args.folder} JPEGs of a megapixel, {cores()} cores"
-        parts.append(f"{title}\n\n{_table(_timed(ways, args.rounds), args.folder)}")
+        parts.append(f"{title}\n\n{_table(_timed(ways, args.rounds, warm=False), args.folder)}")
     if args.clip:
         with others:
             parts += video_parts(args.clip, many, args.frames, args.rounds, args.peers)
@@ -203,15 +203,15 @@ def _each(work: Callable[[Any], object], items: list[Any]) -> None:
             pass
 
 
-def _timed(ways: Ways, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Seconds on the clock and of all cores, a pair for each round, after a first that warms up."""
+def _timed(ways: Ways, rounds: int, *, warm: bool = True) -> dict[str, list[tuple[float, float]]]:
+    """Seconds on the clock and of all cores, a pair for each round; with `warm` after one more."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
+    for number in range(rounds + warm):
         for name, way in ways.items():
             start = time.perf_counter(), time.process_time()
             way()
             seconds = time.perf_counter() - start[0], time.process_time() - start[1]
-            if number or rounds == 1:
+            if number or not warm:
                 found[name].append(seconds)
     return found
 
