@@ -208,6 +208,8 @@ def _timed(ways: Ways, rounds: int, *, warm: bool = True) -> dict[str, list[tupl
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for number in range(rounds + warm):
         for name, way in ways.items():
+            if sys.stderr.isatty():
+                print(f"round {number + 1}: {name}", file=sys.stderr)
             start = time.perf_counter(), time.process_time()
             way()
             seconds = time.perf_counter() - start[0], time.process_time() - start[1]
