@@ -30,7 +30,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks import video
-from benchmarks.front_parts.machine import Others, commit, cpu, versions
+from benchmarks.front_parts.machine import Others, commit, cpu, made_by, versions
 from benchmarks.front_parts.peers import has_superres, peer_methods
 from kdsharp import Sharpener
 from kdsharp.batch.request import Request, sharpen_all
@@ -84,6 +84,7 @@ def main() -> None:
         with others:
             parts += video_parts(args.clip, many, args.frames, args.rounds, args.peers)
     about = (
+        f"{made_by('benchmarks/sharpen.py')}\n\n"
         f"`{engine.card.name}`, {engine.name} in {engine.precision}; {cpu()}; "
         f"{versions(_PACKAGES)}; "
         f"commit {commit()}. Others took {others.share:.0%} of the machine meanwhile. Medians of "
