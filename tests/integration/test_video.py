@@ -34,6 +34,9 @@ def model(tmp_path_factory) -> Path:
     return make_model(tmp_path_factory.mktemp("int8") / "model", int8=True)
 
 
+ENGINE = "kdsharp: model: openvino on CPU in int8\n"
+
+
 @pytest.fixture(scope="module")
 def sharpener(model):
     return Sharpener(model, precision="int8", streams=2)
@@ -151,7 +154,7 @@ def test_live_ends_cleanly_on_ctrl_c(tmp_path, model):
     time.sleep(2)
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=30)
-    assert (run.returncode, err) == (0, "")
+    assert (run.returncode, err) == (0, ENGINE)
     times = frame_times(target)
     assert int(out.split()[0]) == len(times) > 5
     assert not list(tmp_path.glob(".part-*"))
@@ -309,5 +312,5 @@ def test_the_window(tmp_path, model, request):
         seen = len(white) == 2 and shot[20:220, white[0] - 100 : white[0]].std() > 20
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=30)
-    assert (run.returncode, err) == (0, "")
+    assert (run.returncode, err) == (0, ENGINE)
     assert re.match(r"\d+ frames in .* dropped\n", out)
