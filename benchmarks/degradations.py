@@ -23,7 +23,9 @@ from kdsharp.degrade.builtin import ABOUT
 from kdsharp.degrade.crops import degraded_crops
 from kdsharp.degrade.recipes import Recipe, run_steps
 from kdsharp.degrade.steps import KINDS
-from kdsharp.images import Photo, read_rgb, save_photo
+from kdsharp.images import read_rgb
+from kdsharp.photos.photo import Photo
+from kdsharp.photos.writing import save_photo
 
 ROWS = (
     "sharp", "pil-bicubic", "area", "cubic", "jpeg90",

@@ -11,7 +11,9 @@ from textwrap import fill
 from typing import Any
 
 from kdsharp.card import Card
+from kdsharp.degrade import tell_recipe
 from kdsharp.files import write_text
+from kdsharp.train.family import PLAIN
 
 __all__ = ["PAGE", "model_card", "write_model_card"]
 
@@ -35,15 +37,16 @@ _METRICS = {
 }
 
 _LIMITS = """\
-It was trained on {degradation} x{scale} alone. What it does to pictures that were made small or \
-blurred in another way was not measured.
-It does not enlarge: enlarge a small picture {scale} times by {degradation} first.
+It was trained on {recipe} alone. What it does to pictures that were made small or blurred in \
+another way was not measured.
+It does not enlarge: enlarge a small picture {scale} times by bicubic first.
 It was trained on pictures that begin on the grid of their degradation. One that was cut \
 afterwards, by pixels that are no multiple of {scale}, may gain less.
-It was trained on neither noise nor compression, and may take both for detail.
-The validation photos also chose the best state of the training, which flatters it.
+{clean}The validation photos also chose the best state of the training, which flatters it.
 It was not measured on video, drawings, text, screenshots, medical or satellite pictures.
 What it adds is likely, not known: a sharpened picture is no evidence of what was there."""
+
+_CLEAN = "It was trained on neither noise nor compression, and may take both for detail.\n"
 
 
 def write_model_card(
@@ -86,10 +89,15 @@ def _what(card: Card, sizes: Mapping[str, int]) -> Iterator[str]:
     sees = "red, green and blue"
     if card.color == "luma":
         sees = "the brightness alone; colour passes through"
+    undo = f"what the recipe `{card.degradation}` does (x{scale}): {tell_recipe(card.degradation)}"
+    if card.degradation == PLAIN:
+        undo = (
+            f"one degradation: {card.degradation} x{scale}, which shrinks a picture to 1/{scale} "
+            "of its sides, stores it with 8 bit, and enlarges it again"
+        )
     yield _paragraph(
-        "Three convolutions that sharpen a picture at its own size. They undo one degradation: "
-        f"{card.degradation} x{scale}, which shrinks a picture to 1/{scale} of its sides, stores "
-        f"it with 8 bit, and enlarges it again. The network sees {sees}."
+        "Three convolutions that sharpen a picture at its own size. They undo "
+        f"{undo}. The network sees {sees}."
     )
     yield _paragraph(
         f"{card.parameters:,} parameters, {card.macs_per_pixel:,.0f} multiply-accumulates a pixel "
@@ -201,7 +209,12 @@ def _gain(row: Mapping[str, float], nothing: Mapping[str, float]) -> str:
 
 
 def _limits(card: Card) -> str:
-    limits = _LIMITS.format(degradation=card.degradation, scale=card.scale)
+    plain = card.degradation == PLAIN
+    limits = _LIMITS.format(
+        recipe=f"{card.degradation} x{card.scale}" if plain else f"`{card.degradation}`",
+        scale=card.scale,
+        clean=_CLEAN if plain else "",
+    )
     return "\n".join(_paragraph(limit, "- ", "  ") for limit in limits.splitlines())
 
 

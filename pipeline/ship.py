@@ -58,7 +58,7 @@ def _name(card: Card) -> str:
     student = _student(card)
     keys = ("channels", "grid", "color")
     config = StudentConfig(**{key: student[key] for key in keys if key in student})
-    name = name_of(config, card.scale)
+    name = name_of(config, card.scale, card.degradation)
     if size_of(config, card.scale) is None:
         raise UserError(
             f"{EXPORT}: {name} is no size that ships: python -m pipeline preset --list has those"

@@ -13,7 +13,7 @@ from PIL import Image
 from kdsharp.degrade.builtin import ABOUT, BUILTIN
 from kdsharp.degrade.recipes import Recipe, find_recipe, run_steps
 
-__all__ = ["crop_to_multiple", "degrade", "known_recipe", "recipe_table"]
+__all__ = ["crop_to_multiple", "degrade", "known_recipe", "recipe_table", "tell_recipe"]
 
 
 def crop_to_multiple(image: Image.Image, multiple: int) -> Image.Image:
@@ -43,8 +43,13 @@ def degrade(image: Image.Image, recipe: Recipe | str, scale: float, seed: int = 
 
 def recipe_table() -> list[str]:
     """A line for each built-in recipe, for people: its name and what it does."""
-    width, lines = max(map(len, BUILTIN)), []
-    for name in BUILTIN:
-        steps = known_recipe(name).draw(np.random.default_rng(0), 2)
-        lines.append(f"{name:{width}}  {ABOUT.get(name) or ', '.join(map(str, steps))}")
-    return lines
+    width = max(map(len, BUILTIN))
+    return [f"{name:{width}}  {tell_recipe(name)}" for name in BUILTIN]
+
+
+def tell_recipe(name: str) -> str:
+    """What a recipe does, in a few words; of one that is not built in, no more than its name."""
+    if name not in BUILTIN:
+        return f"the recipe {name}"
+    steps = known_recipe(name).draw(np.random.default_rng(0), 2)
+    return ABOUT.get(name) or ", ".join(map(str, steps))

@@ -1,8 +1,10 @@
 """The students that ship: three sizes for each scale, and what a student is called."""
 
+import re
+
 from kdsharp.train.config import StudentConfig
 
-__all__ = ["KERNELS", "SCALES", "WIDTHS", "name_of", "size_of"]
+__all__ = ["KERNELS", "PLAIN", "SCALES", "WIDTHS", "name_of", "size_of"]
 
 WIDTHS = {
     "nano": {2: 16, 3: 24, 4: 24},
@@ -18,6 +20,9 @@ SCALES = (2, 3, 4)
 KERNELS = (3, 3, 3)
 """Of every member."""
 
+PLAIN = "bicubic"
+"""The degradation that no name has to mention."""
+
 
 def size_of(config: StudentConfig, scale: int) -> str | None:
     """The size of a student for `scale`, by its channels and grid; None if it is no member.
@@ -28,7 +33,17 @@ def size_of(config: StudentConfig, scale: int) -> str | None:
     return sizes.get(config.channels) if config.grid == scale else None
 
 
-def name_of(config: StudentConfig, scale: int) -> str:
-    """`small-x2`, `nano-x3-rgb`; by its channels where it is no member: `c24-x2`."""
+def name_of(config: StudentConfig, scale: int, recipe: str = PLAIN) -> str:
+    """`small-x2`, `nano-x3-rgb`; by its channels where it is no member: `c24-x2`.
+
+    `recipe` is the name of that of the degradation, of which letters and figures are taken:
+    `small-x2-robust`.
+    """
     size = size_of(config, scale) or f"c{config.channels}"
-    return f"{size}-x{scale}" + ("-rgb" if config.color == "rgb" else "")
+    color = "-rgb" if config.color == "rgb" else ""
+    return f"{size}-x{scale}{color}" + (f"-{_word(recipe)}" if recipe != PLAIN else "")
+
+
+def _word(recipe: str) -> str:
+    """As names of files and of registered models may be."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", recipe).strip("-") or "own"

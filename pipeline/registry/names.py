@@ -20,8 +20,9 @@ def registered_name(model: str, params: Params) -> str:
     """The registered model that `model` means.
 
     `teacher` and `student` mean those that `params` describe; a full name stands for itself. The
-    default student (`small`, x2, luma) is `kdsharp-student`, any other has a suffix:
-    `kdsharp-student-nano-x2`, `kdsharp-student-c24-x3-rgb`. Raises `UserError` for other words.
+    default student (`small`, x2, luma, bicubic) is `kdsharp-student`, any other has a suffix:
+    `kdsharp-student-nano-x2`, `kdsharp-student-c24-x3-rgb`, `kdsharp-student-small-x2-robust`.
+    Raises `UserError` for other words.
     """
     if model == "student":
         return f"{_PREFIX}student{_suffix(params)}"
@@ -48,5 +49,5 @@ def production_folder(name: str) -> Path:
 
 
 def _suffix(params: Params) -> str:
-    name = name_of(params.student, params.degradation.scale)
+    name = name_of(params.student, params.degradation.scale, params.degradation.name)
     return "" if name == _DEFAULT else f"-{name}"

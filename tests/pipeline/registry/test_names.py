@@ -8,6 +8,8 @@ from pipeline.registry.names import kind_of, production_folder, registered_name
 def params(**student):
     values = load_params().model_dump()
     values["degradation"]["scale"] = student.pop("scale", 2)
+    values["degradation"]["name"] = name = student.pop("recipe", "bicubic")
+    values["degradation"]["recipes"] = {name: ["bicubic"]} if " " in name else {}
     values["student"] |= student
     return Params.model_validate(values)
 
@@ -23,6 +25,8 @@ def params(**student):
         ({"scale": 4}, "-c32-x4"),
         ({"color": "rgb"}, "-small-x2-rgb"),
         ({"channels": 24, "scale": 3, "color": "rgb"}, "-c24-x3-rgb"),
+        ({"recipe": "robust"}, "-small-x2-robust"),
+        ({"recipe": "from my: phone/2"}, "-small-x2-from-my-phone-2"),
     ],
 )
 def test_a_variant_has_a_suffix_and_a_folder_of_its_own(changes, suffix):
