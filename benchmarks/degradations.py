@@ -49,7 +49,7 @@ def main() -> None:
     chosen = parser.parse_args()
     image = crop_to_multiple(read_rgb(chosen.photo or _astronaut()), SCALE)
     if chosen.sheet:
-        save_photo(Photo(contact_sheet(image, *chosen.at)), chosen.sheet)
+        save_photo(Photo.of(contact_sheet(image, *chosen.at)), chosen.sheet)
         print(f"Wrote {chosen.sheet}")
     if chosen.speed:
         print_speeds(image, chosen.patches)

@@ -27,11 +27,10 @@ from benchmarks.robust_parts.plot import draw
 from benchmarks.robust_parts.results import Found, from_json, to_json
 from benchmarks.robust_parts.rows import ROW_NAMES
 from benchmarks.robust_parts.tables import page
-from kdsharp.card import read_card
 from kdsharp.degrade import known_recipe
 from kdsharp.errors import UserError, run
 from kdsharp.files import write_text
-from kdsharp.model import DEFAULT, find_model, scales_of
+from kdsharp.model import DEFAULT, family_of, find_model
 from pipeline.params import load_params
 
 PACKAGES = ("openvino", "onnxruntime", "numpy", "pillow", "av", "opencv-contrib-python-headless")
@@ -138,15 +137,10 @@ def models(named: Sequence[str]) -> list[tuple[str, Path]]:
 
 
 def automatic(named: Sequence[str] | None) -> list[Path]:
-    """The models that are chosen among by their scales; `UserError` for one scale twice."""
+    """The models that are chosen among by the picture, by their names."""
     if named is None:
-        size = Path(AUTO_SIZE)
-        return [find_model(size, scale) for scale in scales_of(size)]
-    folders = [find_model(Path(word)) for word in named]
-    scales = [read_card(folder).scale for folder in folders]
-    if len(set(scales)) < len(scales):
-        raise UserError(f"--auto: their scales are {scales}: one model for each can be chosen")
-    return folders
+        return list(family_of(Path(AUTO_SIZE)))
+    return [find_model(Path(word)) for word in named]
 
 
 def chosen_sets(chosen: argparse.Namespace) -> tuple[Sets, dict[str, int]]:

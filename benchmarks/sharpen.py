@@ -33,6 +33,7 @@ from benchmarks import video
 from benchmarks.front_parts.machine import Others, commit, cpu, made_by, versions
 from benchmarks.front_parts.peers import has_superres, peer_methods
 from kdsharp import Sharpener
+from kdsharp.auto import AutoSharpener
 from kdsharp.batch.request import Request, sharpen_all
 from kdsharp.engines.choose import cores
 from kdsharp.files import atomic_file
@@ -114,7 +115,7 @@ def photo_ways(path: Path, sharpener: Sharpener, peers: Path | None) -> Ways:
 
 def folder_ways(sources: list[Path], out: Path, sharpener: Sharpener) -> Ways:
     """What a folder is measured by; the steps run in as many threads as there are cores."""
-    request = Request([sources[0].parent], f"{out}/", lambda _: {2: sharpener})
+    request = Request([sources[0].parent], f"{out}/", lambda _: AutoSharpener.only(sharpener))
     photos = [open_photo(path, ycbcr=True) for path in sources[:16]]
     again = [photos[at % len(photos)] for at in range(len(sources))]
     out.mkdir(parents=True, exist_ok=True)

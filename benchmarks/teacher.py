@@ -53,6 +53,7 @@ def main() -> None:
     """Train and score every variant."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=180.0, help="CPU time for each")
+    parser.add_argument("--steps", type=int, help="for each, instead of time")
     parser.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--photos", type=Path, help="a folder of folders of photos")
     parser.add_argument("--ensemble", action="store_true", help="also the mean over eight turns")
@@ -63,7 +64,7 @@ def main() -> None:
     print(f"| --- | --- | --- | --- |{' --- |' * len(sets)}", flush=True)
     for name in chosen.only:
         config = with_changes(load_params().teacher, VARIANTS[name])
-        teacher, steps = trained(config, chosen.seconds)
+        teacher, steps = trained(config, chosen.seconds, chosen.steps)
         size = f"{teacher.parameter_count:,} | {teacher.macs_per_pixel:,.0f} | {steps:,}"
         rows = [(name, teacher)]
         if chosen.ensemble:
@@ -73,13 +74,13 @@ def main() -> None:
             print(f"| {title} | {size} | {cells} |", flush=True)
 
 
-def trained(config: TeacherConfig, seconds: float) -> tuple[Teacher, int]:
-    """The teacher after `seconds` of CPU time, and how many steps that was."""
+def trained(config: TeacherConfig, seconds: float, steps: int | None) -> tuple[Teacher, int]:
+    """The teacher after `seconds` of CPU time or `steps`, and how many steps that was."""
     torch.manual_seed(config.loop.seed)
     pairs = load_patches(PATCHES, "train")
     low, high = Planes(pairs.lr_NHWC, 255), Planes(pairs.hr_NHWC, 255)
     examples = Examples(low, [(1.0, high)], align=pairs.scale)
-    return train_for(Teacher(config), examples, config.loop, seconds)
+    return train_for(Teacher(config), examples, config.loop, seconds, steps)
 
 
 class _Ensemble(Teacher):

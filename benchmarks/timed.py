@@ -1,4 +1,4 @@
-"""Training for a given CPU time, which the benchmarks of teacher and student share."""
+"""Training for a given CPU time or number of steps: shared by the benchmarks of the networks."""
 
 import dataclasses
 import math
@@ -32,12 +32,12 @@ def with_changes(config: Config, changes: dict[str, Any]) -> Config:
 
 
 def train_for(
-    network: Network, examples: Examples, loop: LoopConfig, seconds: float
+    network: Network, examples: Examples, loop: LoopConfig, seconds: float, steps: int | None = None
 ) -> tuple[Network, int]:
     """The averaged weights after `seconds` of CPU time on one core, and how many steps that was.
 
     CPU time and not wall time, so that another program on the machine disturbs less; the learning
-    rate's cosine ends with the time.
+    rate's cosine ends with the time. With `steps` after so many, whatever time they take.
     """
     torch.set_num_threads(1)
     network = network.to(memory_format=torch.channels_last).train()
@@ -48,7 +48,7 @@ def train_for(
     optimizer = OPTIMIZERS[loop.optimizer](weights, loop)
     step, began = 0, time.process_time()
     for batch in batches(examples, loop.batch_size, loop.seed, 0, 10**9, crop=loop.crop):
-        done = (time.process_time() - began) / seconds
+        done = step / steps if steps else (time.process_time() - began) / seconds
         if done >= 1:
             break
         warm = min(1.0, (step + 1) / (loop.warmup_steps + 1))

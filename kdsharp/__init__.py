@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kdsharp.auto import AutoSharpener
     from kdsharp.sharpen import Sharpener
 
-__all__ = ["Sharpener", "__version__"]
+__all__ = ["AutoSharpener", "Sharpener", "__version__"]
 
 __version__ = "0.1.0"
 
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from kdsharp.sharpen import Sharpener
 
         return Sharpener
+    if name == "AutoSharpener":
+        from kdsharp.auto import AutoSharpener
+
+        return AutoSharpener
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,15 @@ from typing import Any
 from kdsharp.card import CARD, Card, read_card
 from kdsharp.errors import UserError
 
-__all__ = ["DEFAULT", "VARIABLE", "find_model", "model_table", "scales_of", "shipped_models"]
+__all__ = [
+    "DEFAULT",
+    "VARIABLE",
+    "family_of",
+    "find_model",
+    "model_table",
+    "named_size",
+    "shipped_models",
+]
 
 VARIABLE = "KDSHARP_MODEL"
 """The environment variable that names a model folder, or one that ships."""
@@ -45,24 +53,33 @@ def find_model(model: Path | None, scale: int | None = None) -> Path:
     raise UserError(f"{wanted}: no such model folder, and no model that ships ({known})")
 
 
-def scales_of(model: Path | None) -> Sequence[int]:
-    """The scales that models of the size `model` ship for, sorted; None as in `find_model`.
+def family_of(model: Path | None) -> Sequence[Path]:
+    """The folders of all that ship of the size `model`, plain x2 first; None as in `find_model`.
 
     Raises `UserError` where `model` is one model and not a size, or no such size ships.
     """
     folder = find_model(model)
-    wanted = str(model or os.environ.get(VARIABLE) or _SIZE)
-    if folder.parent == _SHIPPED and (scales := _scales(wanted)):
-        return scales
+    size = named_size(model)
+    if folder.parent == _SHIPPED and size:
+        names = [name for name in shipped_models() if name.partition("-x")[0] == size]
+        return [folder, *(_SHIPPED / name for name in names if name != folder.name)]
+    wanted = model or os.environ.get(VARIABLE)
     raise UserError(
         f"{wanted}: undoes scale {read_card(folder).scale} alone: to choose by the picture, name a "
         f"size that ships, such as {_SIZE}"
     )
 
 
-def _scales(size: str) -> list[int]:
-    parts = [name.rpartition("-x") for name in shipped_models()]
-    return sorted(int(scale) for name, _, scale in parts if name == size)
+def named_size(model: Path | None) -> str | None:
+    """The size that `model` says, as in `find_model`; None where it says one model."""
+    named = str(model or os.environ.get(VARIABLE) or _SIZE)
+    return named if not Path(named).is_dir() and _scales(named) else None
+
+
+def _scales(size: str) -> list[str]:
+    """What stands behind the size in the names of those that ship."""
+    parts = [name.partition("-x") for name in shipped_models()]
+    return [rest for name, _, rest in parts if name == size]
 
 
 def _fitting(folder: Path, wanted: str, scale: int | None) -> Path:
@@ -80,7 +97,7 @@ def shipped_models() -> Sequence[str]:
 
 
 def model_table() -> list[str]:
-    """A line of headings, and one for each model that ships: its scale, cost, size and gain.
+    """A line of headings, and one for each model that ships: what it undoes, its cost, size, gain.
 
     The gain is in dB of Y-PSNR over the degraded photos that its training was validated on; "-" is
     what a card does not say. Raises `UserError` for a card that is none.
@@ -92,7 +109,8 @@ def model_table() -> list[str]:
 
 
 _HEADINGS = (
-    "name        scale  parameters  MAC/pixel  GMAC at 720p  KB fp32  KB int8  gain fp32  gain int8"
+    "name                 undoes      scale  parameters  MAC/pixel  GMAC at 720p  KB fp32  KB int8"
+    "  gain fp32  gain int8"
 )
 
 
@@ -101,7 +119,8 @@ def _row(name: str, card: Card) -> str:
     loss = card.int8.loss_db if card.int8 else None
     int8_gain = gain - loss if gain is not None and loss is not None else None
     cells = [
-        f"{name:10}",
+        f"{name:19}",
+        f" {card.degradation:10}",
         f"{card.scale:6}",
         f"{card.parameters:11,}",
         f"{card.macs_per_pixel:10.0f}",

@@ -121,6 +121,7 @@ class PromotionParams(_Section):
     margin_db: Annotated[float, Ge(0)]
     margin_ssim: Annotated[float, Ge(0)]
     worst_decile_db: Annotated[float, Ge(0)]
+    ceiling_db: Annotated[float, Gt(20)]
     parity: Annotated[float, Gt(0), Le(0.01)]
     latency_ratio: Annotated[float, Ge(1)]
     size_ratio: Annotated[float, Ge(1)]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from benchmarks.front_parts.method import Enhance, Method, Pixels, Sample
 from benchmarks.front_parts.peers import peer_methods, pillow_methods
-from kdsharp.auto import choose
+from kdsharp.auto import AutoSharpener
 from kdsharp.sharpen import Sharpener
 
 __all__ = ["AUTO", "INPUT", "TEACHER", "UNSHARP", "Column", "Plan", "load_columns"]
@@ -77,12 +77,11 @@ def _of(sharpener: Sharpener) -> Enhance:
 
 def _automatic(plan: Plan) -> Enhance:
     """As `kdsharp sharpen --scale auto`: the picture says which model, or none."""
-    each = [_sharpener(folder, plan) for folder in plan.auto]
-    sharpeners = {sharpener.card.scale: sharpener for sharpener in each}
+    sharpeners = AutoSharpener.of(plan.auto, threads=1, precision=plan.precision)
 
     def enhance(photo: Sample) -> Pixels:
-        sharpener, _ = choose(sharpeners, photo.low)
-        return sharpener.array(photo.low) if sharpener else photo.low
+        name = sharpeners.choose(photo.low)
+        return sharpeners[name].array(photo.low) if name else photo.low
 
     return enhance
 

@@ -1,15 +1,14 @@
-"""What is done with one photo of a batch: read, judge its blur, enlarge, sharpen, write."""
+"""What is done with one photo of a batch: read, choose a model, enlarge, sharpen, write."""
 
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
-from kdsharp.auto import choose
+from kdsharp.auto import AutoSharpener
 from kdsharp.batch.plan import Job
 from kdsharp.batch.run import Done, Writing
 from kdsharp.errors import KdsharpError
@@ -18,7 +17,6 @@ from kdsharp.images import FORMATS, decoded, opened
 from kdsharp.photos.photo import KINDS, Photo
 from kdsharp.photos.reading import open_photo
 from kdsharp.photos.writing import save_photo
-from kdsharp.sharpen import Sharpener
 from kdsharp.upscale import enlarged
 
 __all__ = ["Photos", "pixels"]
@@ -28,32 +26,29 @@ __all__ = ["Photos", "pixels"]
 class Photos:
     """The work of `kdsharp.batch.run.run` for photos.
 
-    `sharpeners` has one for each scale. Of several, the one for a photo's own blur is taken, or the
-    nearest; a photo that is sharp already is left as it is. `upscale` enlarges before sharpening.
-    `quality` is that of `kdsharp.photos.writing.save_photo`.
+    Of several `sharpeners` the one is taken that a photo needs; a photo that is sharp already is
+    left as it is. `upscale` enlarges before sharpening. `quality` is that of
+    `kdsharp.photos.writing.save_photo`.
     """
 
-    sharpeners: Mapping[int, Sharpener]
+    sharpeners: AutoSharpener
     upscale: int | None = None
     quality: int | None = None
 
     def __call__(self, job: Job, writing: Writing) -> Done:
         """Sharpen `job.source` into `job.target`; raises `UserError` for what is no sound photo."""
         # A JPEG that stays one keeps its chroma as it is, and needs no conversion of colours.
-        ycbcr = _kind(job.target) == "JPEG" and all(
-            one.card.color == "luma" for one in self.sharpeners.values()
-        )
+        ycbcr = _kind(job.target) == "JPEG" and self.sharpeners.first.card.color == "luma"
         photo = open_photo(job.source, ycbcr=ycbcr)
-        sharpener, scale = choose(self.sharpeners, _shown(photo))
-        if sharpener is None:
+        name = self.sharpeners.choose(_shown(photo))
+        if name is None:
             return self._leave(job, photo, writing)
         if self.upscale:
             photo = enlarged(photo, self.upscale)
-        done = sharpener.photo(photo)
+        done = self.sharpeners[name].photo(photo)
         with writing:
             save_photo(done, job.target, quality=self.quality)
-        message = f"scale {scale}" if len(self.sharpeners) > 1 else ""
-        return Done("written", _size(photo), message)
+        return Done("written", _size(photo), name if len(self.sharpeners) > 1 else "")
 
     def _leave(self, job: Job, photo: Photo, writing: Writing) -> Done:
         """The same bytes, where the format stays."""
@@ -76,7 +71,7 @@ def pixels(source: Path) -> int:
 
 
 def _shown(photo: Photo) -> npt.NDArray[Any]:
-    """What blur is measured on: luma, RGB or grey; of CMYK, cyan, magenta and yellow."""
+    """What the choice goes by: luma, RGB or grey; of CMYK, cyan, magenta and yellow."""
     if photo.space == "YCbCr":
         return photo.pixels[..., 0]
     return photo.pixels[..., :3] if photo.space == "CMYK" else photo.pixels

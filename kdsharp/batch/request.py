@@ -3,11 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from kdsharp.auto import AutoSharpener
 from kdsharp.batch.photos import Photos, pixels
 from kdsharp.batch.plan import Job, plan
 from kdsharp.batch.run import BUDGET, Done, Outcome, Writing, attempt, run
@@ -17,7 +18,6 @@ from kdsharp.errors import KdsharpError, UserError
 from kdsharp.files import sweep
 from kdsharp.photos.photo import SUFFIXES
 from kdsharp.progress import Progress
-from kdsharp.sharpen import Sharpener
 from kdsharp.video.options import VIDEO_SUFFIXES, VideoOptions
 
 __all__ = ["Request", "sharpen_all"]
@@ -27,14 +27,14 @@ __all__ = ["Request", "sharpen_all"]
 class Request:
     """What to sharpen and how; `inputs`, `out` and `form` are those of `kdsharp.batch.plan.plan`.
 
-    `load` gives the sharpeners by their scale, for so many calls at a time, and is called when
-    there is something to do. `table` is a CSV file to write. `upscale` and `quality` are those of
+    `load` gives the sharpeners, for so many calls at a time, and is called when there is something
+    to do. `table` is a CSV file to write. `upscale` and `quality` are those of
     `kdsharp.batch.photos.Photos`; `video` is for videos.
     """
 
     inputs: Sequence[Path]
     out: str | None
-    load: Callable[[int], Mapping[int, Sharpener]]
+    load: Callable[[int], AutoSharpener]
     form: str | None = None
     upscale: int | None = None
     quality: int | None = None
@@ -96,7 +96,7 @@ def _run(
 
 def _run_photos(
     request: Request,
-    load: Callable[[int], Mapping[int, Sharpener]],
+    load: Callable[[int], AutoSharpener],
     jobs: Sequence[Job],
     take: Callable[[Outcome, Callable[[str], None]], None],
 ) -> None:

@@ -97,7 +97,6 @@ def compare(
 def _sharpened(image: "Image.Image", runtime: Runtime, scale: str | None) -> "Image.Image":
     import numpy as np
 
-    from kdsharp.auto import choose
-
-    sharpener, _ = choose(load_sharpeners(runtime, scale), np.asarray(image))
-    return sharpener.image(image) if sharpener else image
+    sharpeners = load_sharpeners(runtime, scale)
+    name = sharpeners.choose(np.asarray(image))
+    return sharpeners[name].image(image) if name else image

@@ -83,10 +83,8 @@ def live(
     if out and Path(source).exists() and out.exists() and out.samefile(source):
         raise UserError(f"{out}: is the source itself: name another output")
     options = VideoOptions(codec, crf, preset)
-    if scale == "auto":
-        raise UserError("--scale auto is for photos: name 2, 3 or 4")
     runtime = Runtime(model, strength, engine, precision, threads, quiet)
-    (sharpener,) = load_sharpeners(runtime, scale).values()
+    sharpener = load_sharpeners(runtime, scale)
     with (
         open_camera(source, size, fps) as camera,
         _sink(out, virtual_camera, camera, options, view) as sink,

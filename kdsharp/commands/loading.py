@@ -1,7 +1,6 @@
 """The models of a command, loaded, and the line that says what runs them."""
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 from kdsharp.errors import UserError
 
 if TYPE_CHECKING:  # numpy and Pillow would double the time that --help takes
-    from kdsharp.sharpen import Sharpener
+    from kdsharp.auto import AutoSharpener
 
 __all__ = ["Runtime", "load_sharpeners"]
 
@@ -30,26 +29,36 @@ class Runtime:
 
 def load_sharpeners(
     runtime: Runtime, scale: str | None = None, streams: int = 1
-) -> "Mapping[int, Sharpener]":
-    """A sharpener for `scale`, or with `auto` for each scale that ships, by its scale.
+) -> "AutoSharpener":
+    """The sharpener for `scale`; with `auto` all that ship of the model's size, to choose among.
 
-    `streams` is that of `kdsharp.engine.load_engine`. Says on stderr which models run where, unless
-    it is to be quiet. Raises `UserError` for a model, a scale, an engine or a precision that is
-    none.
+    Without a scale that is `auto` where no model or a size is named. `streams` is that of
+    `kdsharp.engine.load_engine`. Says on stderr which models run where, unless it is to be quiet.
+    Raises `UserError` for a model, a scale, an engine or a precision that is none.
     """
-    from kdsharp.engine import load_engine
-    from kdsharp.model import find_model, scales_of
-    from kdsharp.sharpen import Sharpener
+    from kdsharp.auto import AutoSharpener
+    from kdsharp.model import family_of, find_model, named_size
 
     if scale not in (None, *_SCALES):
         raise UserError(f"scale {scale!r} is unknown: choose {', '.join(_SCALES[:-1])} or auto")
-    wanted = scales_of(runtime.model) if scale == "auto" else [int(scale) if scale else None]
-    folders = [find_model(runtime.model, one) for one in wanted]
-    options = (runtime.engine, runtime.threads, runtime.precision, streams)
-    engines = [load_engine(folder, *options) for folder in folders]
-    sharpeners = [Sharpener(engine=engine, strength=runtime.strength) for engine in engines]
+    if scale == "auto" or (scale is None and named_size(runtime.model)):
+        folders = family_of(runtime.model)
+    else:
+        folders = [find_model(runtime.model, int(scale) if scale else None)]
+
+    sharpeners = AutoSharpener.of(
+        folders,
+        engine=runtime.engine,
+        strength=runtime.strength,
+        threads=runtime.threads,
+        precision=runtime.precision,
+        streams=streams,
+    )
+    engine = sharpeners.first.engine  # mistakes are told before anything runs
     if not runtime.quiet:
-        names, first = ", ".join(folder.name for folder in folders), engines[0]
-        where = f"{first.name} on {first.device} in {first.precision}"
+        names = folders[0].name
+        if len(folders) > 1:
+            names += f" or one of {len(folders) - 1} others, by the picture"
+        where = f"{engine.name} on {engine.device} in {engine.precision}"
         print(f"kdsharp: {names}: {where}", file=sys.stderr, flush=True)
-    return {one.card.scale: one for one in sharpeners}
+    return sharpeners

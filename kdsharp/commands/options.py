@@ -19,8 +19,8 @@ Scale = Annotated[
     str | None,
     typer.Option(
         metavar="2|3|4|auto",
-        help="The blur to undo, as of enlarging by so much; auto measures it. Else 2, or the "
-        "model's own.",
+        help="Undo smooth enlarging by so much. auto, which goes without saying where no model is "
+        "named, lets the picture choose.",
     ),
 ]
 Strength = Annotated[float, typer.Option(help="0 (unchanged) to 1 (all that the model adds).")]

@@ -20,7 +20,9 @@ from kdsharp.train.student import Student
 
 __all__ = [
     "INPUT",
+    "IR_VERSION",
     "ODD_SIZES",
+    "OPSET",
     "OUTPUT",
     "check_parity",
     "padding_nodes",

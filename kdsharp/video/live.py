@@ -8,8 +8,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from kdsharp.auto import AutoSharpener
 from kdsharp.sharpen import Sharpener
 from kdsharp.video.camera import Camera
+from kdsharp.video.choice import LiveChoice
 from kdsharp.video.frames import FrameSharpener, plane_view
 
 __all__ = ["VIEWS", "Latest", "LiveStats", "Sink", "run_live"]
@@ -100,7 +102,7 @@ class Sink(Protocol):
 
 def run_live(
     camera: Camera,
-    sharpener: Sharpener,
+    sharpener: Sharpener | AutoSharpener,
     sink: Sink,
     *,
     seconds: float | None = None,
@@ -109,13 +111,14 @@ def run_live(
     """Sharpen what `camera` sees into `sink`, until it ends, `seconds` are over, or Ctrl-C.
 
     Reading, the network and `sink` (in the calling thread) run beside each other, and each takes
-    the newest frame: a frame waits for at most the one before it, however slow they are. `report`
-    is called about once a second. Raises what reading or the network raised.
+    the newest frame: a frame waits for at most the one before it, however slow they are. Of several
+    sharpeners the one is taken that the picture needs, looked at every other second. `report` is
+    called about once a second. Raises what reading or the network raised.
     """
     stop, failures = threading.Event(), list[BaseException]()
     arrived: Latest[tuple[Any, float]] = Latest()
     done: Latest[tuple[Any, float]] = Latest()
-    sharpen = FrameSharpener(sharpener, _FORMAT)
+    choose = LiveChoice(sharpener, _FORMAT)
 
     def read() -> None:
         for frame in camera.frames(stop):
@@ -123,7 +126,7 @@ def run_live(
 
     def work() -> None:
         while (item := arrived.get()) is not None:
-            done.put((_viewed(sharpen, item[0], sink.view), item[1]))
+            done.put((_viewed(choose(item[0]), item[0], sink.view), item[1]))
 
     def guarded(stage: Callable[[], None], out: Latest[Any]) -> None:
         try:

@@ -43,10 +43,10 @@ def measure(
     teacher.safetensors. A model that does not load or answers with NaN is measured as such and
     raises nothing. `done(n)` is called, from several threads, when n more crops are scored.
     """
-    ours, our_model = _measured(kind, candidate, gate_set, done, prove=True)
+    ours, our_model = _measured(kind, candidate, gate_set, policy, done, prove=True)
     theirs, their_model = None, None
     if incumbent is not None:
-        theirs, their_model = _measured(kind, incumbent, gate_set, done, prove=False)
+        theirs, their_model = _measured(kind, incumbent, gate_set, policy, done, prove=False)
     if our_model and theirs and their_model:
         runs = _frame(kind, our_model), _frame(kind, their_model)
         times = time_beside(*runs, policy.latency_ratio)
@@ -54,18 +54,24 @@ def measure(
         theirs = _with(theirs, times.theirs_ms)
     elif our_model:
         ours = _with(ours, time_alone(_frame(kind, our_model)))
-    doing_nothing = _score(lambda low: low, gate_set, done)
+    doing_nothing = _score(lambda low: low, gate_set, policy, done)
     return Comparison(kind, ours, theirs, doing_nothing, _facts(gate_set))
 
 
 def _measured(
-    kind: Kind, folder: Path, gate_set: GateSet, done: Done, *, prove: bool
+    kind: Kind,
+    folder: Path,
+    gate_set: GateSet,
+    policy: PromotionParams,
+    done: Done,
+    *,
+    prove: bool,
 ) -> tuple[Measured, Model | None]:
     """All but the speed, and the model if it works."""
     try:
         model = open_model(kind, folder, gate_set, prove=prove)
         _frame(kind, model)()
-        quality = _score(Sharpener(engine=model.engine).array, gate_set, done)
+        quality = _score(Sharpener(engine=model.engine).array, gate_set, policy, done)
     except Exception as error:  # noqa: BLE001 - whatever a model does, it is no fault of the gate
         # Where it was unpacked to means nothing to a reader of the decision.
         why = describe(error).replace(f"{folder}/", "").replace(str(folder), "its folder")
@@ -76,13 +82,16 @@ def _measured(
     return Measured(quality, serving, model.parameters, model.macs_per_pixel), model
 
 
-def _score(sharpen: Callable[[Pixels], Pixels], gate_set: GateSet, done: Done) -> Quality:
+def _score(
+    sharpen: Callable[[Pixels], Pixels], gate_set: GateSet, policy: PromotionParams, done: Done
+) -> Quality:
     border = gate_set.scale
     inner = (slice(border, -border),) * 2
 
     def score(pair: tuple[Pixels, Pixels]) -> tuple[float, float]:
         output, truth = luma_studio(sharpen(pair[0]))[inner], luma_studio(pair[1])[inner]
-        found = psnr(output, truth), ssim(output, truth)
+        # A crop that is its own truth has a PSNR without bounds, which would rule the mean.
+        found = min(psnr(output, truth), policy.ceiling_db), ssim(output, truth)
         done(1)
         return found
 

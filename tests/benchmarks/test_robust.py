@@ -193,15 +193,11 @@ def test_names_of_models_are_told_apart(luma_model):
 
 
 def test_the_choice_is_among_all_small_ones_or_those_that_are_named(luma_model):
-    assert [folder.name for folder in robust.automatic(None)] == [
-        "small-x2",
-        "small-x3",
-        "small-x4",
-    ]
+    names = [folder.name for folder in robust.automatic(None)]
+    assert names[0] == "small-x2"
+    assert {"small-x2", "small-x2-blocky", "small-x3", "small-x4"} <= set(names)
     assert robust.automatic([]) == []
     assert robust.automatic(["small-x3", str(luma_model)])[1] == luma_model
-    with pytest.raises(UserError, match=r"--auto: their scales are \[2, 2\]"):
-        robust.automatic(["nano", "small"])
 
 
 def test_only_photos_of_one_s_own_are_shrunk(large):

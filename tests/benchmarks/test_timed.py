@@ -35,6 +35,11 @@ def test_it_trains_until_the_time_is_over(examples):
     assert not np.allclose(before, averaged.convs[2].weight.detach())
 
 
+def test_it_trains_for_a_number_of_steps(examples):
+    _, steps = train_for(Student(CONFIG), examples, CONFIG.loop, 0.001, 5)
+    assert steps == 5
+
+
 def test_an_untrained_student_scores_what_doing_nothing_scores(photo):
     nothing = score_set(samples([photo], 2), lambda sample: sample.low, 2)
     assert psnr_on({"one": [photo]}, Student(CONFIG), 2) == [pytest.approx(nothing.psnr, abs=1e-6)]

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from kdsharp import model
 from kdsharp.card import read_card, write_card
 from kdsharp.errors import UserError
-from kdsharp.model import find_model, model_table, scales_of, shipped_models
+from kdsharp.model import family_of, find_model, model_table, named_size, shipped_models
 from tests.models import make_model
 
 
@@ -54,12 +55,22 @@ def test_one_model_has_one_scale(shipped):
             find_model(one, 2)
 
 
-def test_the_scales_of_a_size(shipped):
-    assert scales_of(None) == scales_of(Path("small")) == [2, 3]
-    assert scales_of(Path("nano")) == [2]
+def test_the_family_of_a_size(shipped):
+    make_model(shipped / "small-x2-area")
+    names = ("small-x2", "small-x2-area", "small-x3")
+    assert family_of(None) == family_of(Path("small")) == [shipped / name for name in names]
+    assert family_of(Path("nano")) == [shipped / "nano-x2"]
+    assert find_model(Path("small")) == shipped / "small-x2"
+    assert find_model(Path("small-x2-area")) == shipped / "small-x2-area"
+    assert [named_size(name and Path(name)) for name in (None, "nano", "nano-x2", "big")] == [
+        "small",
+        "nano",
+        None,
+        None,
+    ]
     for one in (Path("small-x3"), shipped / "small-x3"):
         with pytest.raises(UserError, match="undoes scale 3 alone: to choose by the picture, name"):
-            scales_of(one)
+            family_of(one)
 
 
 def test_a_folder_here_is_not_the_default(shipped):
@@ -103,7 +114,7 @@ def test_the_table_has_a_row_for_each(shipped):
     assert [row.split()[0] for row in rows] == ["small-x2", "nano-x2", "small-x3"]
     assert {len(row.removesuffix(" (default)")) for row in rows} == {len(headings)}
     assert rows[0].endswith("(default)")
-    assert rows[1].split()[1:5] == ["2", "1,234,567", "864", "0.80"]
+    assert rows[1].split()[1:6] == ["bicubic", "2", "1,234,567", "864", "0.80"]
     assert "+2.35 dB" in rows[1] or "+2.34 dB" in rows[1]
     assert rows[2].split()[-1] == "-"
 
@@ -113,6 +124,9 @@ def test_what_ships_is_sound():
     for name in shipped_models():
         folder = find_model(Path(name))
         card = read_card(folder)
-        assert name.endswith(f"-x{card.scale}")
+        assert re.fullmatch(rf"(nano|small|large)-x{card.scale}(-[a-z]+)?", name)
+        assert name.endswith(
+            f"x{card.scale}" if card.degradation == "bicubic" else card.degradation
+        )
         assert (folder / "README.md").is_file()
         assert all(path.stat().st_size < 300_000 for path in folder.iterdir())

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 import time
@@ -67,11 +68,20 @@ def test_scores_are_those_of_the_code_that_ships(tmp_path, gate_set):
             zip(gate_set.low_NHWC, gate_set.high_NHWC, strict=True)
         ):
             expected = all_metrics(sharpen(low) if sharpen else low, high, border=2)
-            assert scores.psnr_y[index] == pytest.approx(expected["psnr_y"], abs=1e-9)
+            capped = min(expected["psnr_y"], POLICY.ceiling_db)
+            assert scores.psnr_y[index] == pytest.approx(capped, abs=1e-9)
             assert scores.ssim_y[index] == pytest.approx(expected["ssim_y"], abs=1e-9)
         assert (scores.photo == gate_set.photo).all()
     assert comparison.gate.sha256 == gate_set.sha256
     assert (comparison.gate.photos, comparison.gate.crops) == (2, 6)
+
+
+def test_what_nobody_sees_does_not_count(tmp_path, gate_set):
+    """Where nothing was done to a crop, doing nothing has a PSNR without bounds."""
+    sharp = dataclasses.replace(gate_set, low_NHWC=gate_set.high_NHWC)
+    comparison = measure("student", student_folder(tmp_path / "model"), None, sharp, POLICY)
+    assert set(comparison.input.psnr_y) == {POLICY.ceiling_db}
+    assert comparison.candidate.quality.psnr_y.max() <= POLICY.ceiling_db
 
 
 def test_a_model_is_its_own_equal(tmp_path, gate_set):

@@ -1,16 +1,14 @@
-import dataclasses
-
 import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
 
 from kdsharp import Sharpener
+from kdsharp.auto import AutoSharpener
 from kdsharp.batch.photos import Photos, pixels
 from kdsharp.batch.plan import Job
 from kdsharp.batch.run import Done, Writing
 from kdsharp.degrade import crop_to_multiple, degrade
-from kdsharp.engine import load_engine
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +17,9 @@ def sharpener(luma_model):
 
 
 @pytest.fixture(scope="module")
-def three(luma_model):
+def three(sharpener):
     """The same model three times, as if it were made for each scale."""
-    engine = load_engine(luma_model, "onnxruntime")
-    made = {s: dataclasses.replace(engine.card, scale=s) for s in (2, 3, 4)}
-    return {s: Sharpener(engine=dataclasses.replace(engine, card=c)) for s, c in made.items()}
+    return AutoSharpener({f"small-x{scale}": lambda: sharpener for scale in (2, 3, 4)})
 
 
 @pytest.fixture
@@ -35,26 +31,26 @@ def sharp(tmp_path):
 
 def test_what_is_written_is_what_the_library_gives(tmp_path, photo, sharpener, picture):
     job = Job(photo, tmp_path / "new" / "out.png")
-    done = Photos({2: sharpener})(job, Writing())
+    done = Photos(AutoSharpener.only(sharpener))(job, Writing())
     assert done == Done("written", (53, 37))
     assert Image.open(job.target).tobytes() == sharpener.array(picture).tobytes()
 
 
 def test_enlarged_then_sharpened(tmp_path, photo, sharpener, picture):
     job = Job(photo, tmp_path / "out.png")
-    photos = Photos({2: sharpener}, upscale=2)
+    photos = Photos(AutoSharpener.only(sharpener), upscale=2)
     assert photos(job, Writing()).size == (106, 74)
     larger = Image.fromarray(picture).resize((106, 74), Image.Resampling.BICUBIC)
     expected = sharpener.array(np.asarray(larger))
     assert Image.open(job.target).tobytes() == expected.tobytes()
 
 
-def test_the_scale_is_measured_for_each(tmp_path, sharp, three):
+def test_the_model_is_chosen_for_each(tmp_path, sharp, three):
     for scale in (2, 3, 4):
         source = tmp_path / f"{scale}.png"
         degrade(Image.open(sharp), "bicubic", scale).save(source)
         done = Photos(three)(Job(source, tmp_path / "out.png"), Writing())
-        assert (done.status, done.message) == ("written", f"scale {scale}")
+        assert (done.status, done.message) == ("written", f"small-x{scale}")
 
 
 def test_what_is_sharp_is_left_byte_for_byte(tmp_path, sharp, three):

@@ -112,12 +112,17 @@ def test_live_refuses(kdsharp):
         ((source, "-o", "x.mp4", "--view", "above"), "view 'above' is unknown"),
         ((source, "-o", "x.mp4", "--virtual-camera"), "choose either --out or --virtual-camera"),
         ((source, "-o", "x.mp4", "--codec", "divx"), "codec 'divx' is unknown"),
-        ((source, "-o", "x.mp4", "--scale", "auto"), "--scale auto is for photos"),
     ):
         code, _, err = kdsharp("live", *arguments, "--quiet")
         assert (code, err.count("\n")) == (2, 1)
         assert err.startswith(f"kdsharp: error: {line}")
         assert not Path("x.mp4").exists()
+
+
+def test_one_model_leaves_no_choice(kdsharp):
+    code, _, err = kdsharp("live", make_clip(Path("clip.mp4")), "-o", "x.mp4", "--scale", "auto")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "undoes scale 2 alone: to choose by the picture, name a size that ships" in err
 
 
 def test_no_screen(kdsharp, monkeypatch):
