@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from kdsharp.kinds import gains_by_kind, kind_shares
-from kdsharp.model import family_of
+from kdsharp.model import family_of, find_model, named_size
 from kdsharp.sharpen import Sharpener
 
 __all__ = ["AutoSharpener", "Gains", "expected_gains"]
@@ -43,11 +43,12 @@ class AutoSharpener(Mapping[str, Sharpener]):
 
     @classmethod
     def of(cls, folders: Sequence[Path] | None = None, **options: Any) -> "AutoSharpener":
-        """Those of model `folders`, else all that ship of the size small.
+        """Those of model `folders`; else all that ship of the size small, or `$KDSHARP_MODEL`.
 
         `options` are those of `kdsharp.Sharpener`.
         """
-        folders = family_of(None) if folders is None else folders
+        if folders is None:
+            folders = family_of(None) if named_size(None) else [find_model(None)]
         return cls({folder.name: partial(Sharpener, folder, **options) for folder in folders})
 
     @classmethod

@@ -9,7 +9,7 @@ import numpy as np
 
 from kdsharp.auto import AutoSharpener, Gains, expected_gains
 from kdsharp.sharpen import Sharpener
-from kdsharp.video.formats import bits, full_range
+from kdsharp.video.formats import bits
 from kdsharp.video.frames import FrameSharpener, plane_view
 
 __all__ = ["LiveChoice", "gains_of_frame", "gains_of_video"]
@@ -21,13 +21,15 @@ _LEAD = 0.1  # dB by which another model has to be ahead, so that they do not ta
 
 
 def gains_of_frame(frame: Any) -> Gains:
-    """`kdsharp.auto.expected_gains` for a frame of PyAV of any format."""
+    """`kdsharp.auto.expected_gains` for a frame of PyAV of any format.
+
+    Luma is taken as it is, in studio range too: scaling it to full range would leave gaps between
+    its levels, which look like noise.
+    """
     if frame.format.is_rgb:
         frame = frame.reformat(format="gray")
-    levels = plane_view(frame, 0).astype(np.float32) / (1 << (bits(frame.format.name) - 8))
-    if not full_range(frame):
-        levels = (levels - 16) * np.float32(255 / 219)
-    return expected_gains(np.rint(levels.clip(0, 255)).astype(np.uint8))
+    plane = plane_view(frame, 0)
+    return expected_gains((plane >> (bits(frame.format.name) - 8)).astype(np.uint8))
 
 
 def gains_of_video(source: Path) -> Gains:
@@ -86,8 +88,7 @@ class LiveChoice:
     def _look(self, frame: Any) -> None:
         newest, old = gains_of_frame(frame), self._gains
         self._gains = {k: old.get(k, v) * (1 - _NEWEST) + v * _NEWEST for k, v in newest.items()}
-        best, first = self._sharpeners.best(self._gains), not old
-        if first or self._sharpeners.gain(best, self._gains) > _LEAD + self._sharpeners.gain(
-            self._name, self._gains
-        ):
+        best, gain = self._sharpeners.best(self._gains), self._sharpeners.gain
+        ahead = gain(best, self._gains) - gain(self._name, self._gains)
+        if not old or best is None or ahead > _LEAD:
             self._name = best

@@ -32,9 +32,8 @@ def test_the_most_detailed_windows_come_first_and_then_the_flattest():
 
 
 def test_windows_lie_on_the_grid_of_the_enlarging():
-    rows = np.arange(301, dtype=np.uint16)[:, None] * np.ones((1, 333), np.uint16)
-    found = windows(rows * 257 % 65536, 5, COUNT)
-    assert (np.rint(found[:, 0, 0]) % 2 == 0).all()
+    rows = np.arange(251, dtype=np.uint8)[:, None] * np.ones((1, 333), np.uint8)
+    assert (windows(rows, 5, COUNT)[:, 0, 0] % 2 == 0).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (63, 64), (64, 64)])
