@@ -162,6 +162,8 @@ def _tell(outcomes: Sequence[Outcome], seconds: float, tell: Callable[[str], Non
     if len(outcomes) == 1:
         (outcome,) = outcomes
         more = f", {outcome.done.message}" if outcome.done.message else ""
+        if outcome.done.status == "sharp already":
+            more += ": left as it is, --scale 2 sharpens it anyway"
         tell(f"{outcome.job.target}: {outcome.done.status}, {seconds:.1f} s{more}")
         return
     for line in summary(outcomes, seconds):

@@ -120,9 +120,12 @@ def test_the_core_alone_sharpens_offline_with_the_model_that_ships(core, tmp_pat
     cells = np.random.default_rng(1).integers(0, 256, (9, 9, 3), np.uint8)
     photo = Image.fromarray(cells).resize((151, 133), Image.Resampling.BICUBIC)
     photo.save(tmp_path / "photo.jpg")
-    run("kdsharp", "sharpen", "photo.jpg", "-o", "out.png")
-    run("kdsharp", "sharpen", "photo.jpg", "-o", "named.png", "--model", "small")
+    run("kdsharp", "sharpen", "photo.jpg", "-o", "out.png", "--scale", "2")
+    run("kdsharp", "sharpen", "photo.jpg", "-o", "named.png", "--model", "small-x2")
     assert (tmp_path / "out.png").read_bytes() == (tmp_path / "named.png").read_bytes()
+    said = run("kdsharp", "sharpen", "photo.jpg", "-o", "chosen.png")
+    assert "sharp already" in said or "small-x" in said
+    assert (tmp_path / "chosen.png").is_file()
     with Image.open(tmp_path / "photo.jpg") as low, Image.open(tmp_path / "out.png") as sharp:
         assert sharp.size == low.size
         assert not np.array_equal(np.asarray(sharp), np.asarray(low))
