@@ -4,7 +4,7 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 SHELL := /bin/sh
 
-.PHONY: help run test test-integration lint format ui up down lock setup
+.PHONY: help run test test-integration lint audit format ui up down lock setup
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ lint: setup ## ruff and mypy
 	@ruff check .
 	@ruff format --check .
 	@mypy
+
+audit: setup ## Look for known vulnerabilities in the locked packages
+	@python scripts/audit.py
 
 format: setup ## Sort imports and format
 	@ruff check --fix .

@@ -1,43 +1,45 @@
 """What the teacher is worth: a student with and without it, at equal steps, several seeds.
 
-    dvc repro teacher && python benchmarks/distill.py               # 7 ways, 3 seeds, 12000 steps
-    python benchmarks/distill.py --steps 3000 --photos DIR          # DIR holds Set5, Set14, B100
+    dvc repro teacher && python -m benchmarks.distill               # 9 ways, 3 seeds, 12000 steps
+    python -m benchmarks.distill --steps 3000 --photos DIR          # DIR holds Set5, Set14, B100
+    python -m benchmarks.distill --truths 20 --photos DIR           # 20 photos have a truth
 
 Trains the student of params.yaml on data/patches and models/teacher.safetensors and prints the
 Y-PSNR (dB) on whole photos, mean and standard deviation over the seeds, and the difference from
-the student that saw the ground truth alone, seed by seed. What is trained stays in `--work`: run
-again, it goes on where it was.
+the student that saw the ground truth alone, seed by seed. With `--truths N` only the patches of the
+first N training photos have a truth, and the teacher alone speaks about the others. What is trained
+stays in `--work`: run again, it goes on where it was.
 """
 
 import argparse
-import dataclasses
-import sys
 from pathlib import Path
-
-# The folder of this file comes first otherwise, and in it `pipeline` is a benchmark.
-sys.path[0] = str(Path(__file__).parents[1])
 
 import numpy as np
 import torch
 
-from benchmarks.front_parts.photos import Sets, find_sets
-from benchmarks.timed import psnr_on
-from kdsharp.train.config import StudentConfig
-from kdsharp.train.distill import planes_of, student_examples
-from kdsharp.train.loop import fit
-from kdsharp.train.patches import load_patches
-from kdsharp.train.teacher import load_teacher
-from kdsharp.train.trainee import Trainee
-from kdsharp.train.validate import psnr_y
+from benchmarks.common.command import parser_of
+from benchmarks.common.photos import Sets, find_datasets
+from benchmarks.common.training import psnr_on, with_changes
+from kdsharp.train.dataset.cut import patches_per_photo
+from kdsharp.train.dataset.patches import PatchSet, load_patches
+from kdsharp.train.student.train import train_student
+from kdsharp.train.teacher.network import load_teacher
+from kdsharp.train.training import Lesson
+from pipeline.evaluation.scoring import read_manifest
 from pipeline.params import load_params
-from pipeline.paths import PATCHES, TEACHER
+from pipeline.paths import PATCHES, RAW, TEACHER
+from pipeline.stages.student import answers_folder
 from pipeline.stages.training import fingerprint
+
+__all__ = ["WAYS", "main", "scores"]
 
 _NONE = {"teacher_weight": 0.0, "truth_weight": 0.0, "feature_weight": 0.0, "ensemble": False}
 WAYS: dict[str, dict[str, object]] = {
     "truth alone": {"truth_weight": 1.0},
     "response": {"teacher_weight": 1.0},
+    "truth and a quarter response": {"truth_weight": 0.75, "teacher_weight": 0.25},
     "truth and response": {"truth_weight": 0.5, "teacher_weight": 0.5},
+    "response and a quarter truth": {"truth_weight": 0.25, "teacher_weight": 0.75},
     "truth and features": {"truth_weight": 1.0, "feature_weight": 0.002},
     "response and features": {"teacher_weight": 1.0, "feature_weight": 0.002},
     "response and affinity": {
@@ -49,17 +51,18 @@ WAYS: dict[str, dict[str, object]] = {
 
 def main() -> None:
     """Train every way with every seed and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of("distill", __doc__)
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=WAYS, default=list(WAYS))
     parser.add_argument("--photos", type=Path, help="a folder of folders of photos")
+    parser.add_argument("--truths", type=int, help="so many photos have a truth (all)")
     parser.add_argument("--work", type=Path, default=Path(".checkpoints/distill"))
     parser.add_argument("--threads", type=int, help="of torch; the bytes depend on it")
     chosen = parser.parse_args()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
-    sets, said = find_sets(chosen.photos)
+    sets, said = find_datasets(chosen.photos)
     print(f"{said}\n\n| learns from | {' | '.join(sets)} | mean | above the truth alone |")
     print(f"| --- |{' --- |' * len(sets)} --- | --- |", flush=True)
     baseline = None
@@ -75,34 +78,22 @@ def main() -> None:
 
 def scores(way: str, seed: int, chosen: argparse.Namespace, sets: Sets) -> list[float]:
     """Y-PSNR (dB) on each set of one student."""
-    config = configured(way, seed, chosen.steps)
-    teacher = load_teacher(TEACHER)
+    config = with_changes(load_params().student, {**_NONE, **WAYS[way], "seed": seed})
     train, val = load_patches(PATCHES, "train"), load_patches(PATCHES, "val")
-    low, high = (planes_of(p, config.color) for p in (val.lr_NHWC, val.hr_NHWC))
+    low_NHWC = None
+    if chosen.truths:
+        names = sorted(row["name"] for row in read_manifest() if row["split"] == "train")
+        photos = [RAW / "train" / name for name in names]
+        known = sum(patches_per_photo(photos, len(train))[: chosen.truths])
+        low_NHWC = train.lr_NHWC[known:]
+        train = PatchSet(train.lr_NHWC[:known], train.hr_NHWC[:known], train.scale)
     files = (*sorted(PATCHES.iterdir()), TEACHER)
-    # What the teacher says does not depend on the seed or the weights of the loss.
-    asked = (config.ensemble, config.color, bool(config.feature_weight))
-    answers = chosen.work / fingerprint(asked, files)[:12]
-    torch.manual_seed(seed)
-    trainee = Trainee(config, teacher.config.width)
-    done = fit(
-        trainee,
-        student_examples(train, teacher, config, answers),
-        lambda network: psnr_y(network, low, high, border=val.scale),
-        config.loop,
-        chosen.work / f"{way.replace(' ', '-').replace(',', '')}-{seed}.pt",
-        fingerprint(config, files),
-    )
-    return psnr_on(sets, trainee.deliver(done.weights).eval(), val.scale)
-
-
-def configured(way: str, seed: int, steps: int) -> StudentConfig:
-    """The student of params.yaml that learns in this way, for about this many steps."""
-    config = load_params().student
-    per_pass = load_params().patches.train // config.loop.batch_size
-    passes = max(1, steps // per_pass // 10)
-    loop = dataclasses.replace(config.loop, epochs=10, passes=passes, seed=seed)
-    return dataclasses.replace(config, **{**_NONE, **WAYS[way]}, loop=loop)  # type: ignore[arg-type]
+    answers = answers_folder(config, files, chosen.work)
+    checkpoint = chosen.work / f"{way.replace(' ', '-')}-{chosen.truths or 'all'}-{seed}.pt"
+    key = fingerprint("student", (config, chosen.steps, len(train)), files)
+    lesson = Lesson(train, val, checkpoint, key, steps=chosen.steps)
+    done = train_student(config, lesson, load_teacher(TEACHER), answers, low_NHWC)
+    return psnr_on(sets, done.network, val.scale)
 
 
 def _spread(values: np.ndarray) -> np.ndarray:

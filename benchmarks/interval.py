@@ -1,33 +1,58 @@
-"""How often the interval of the gate holds the truth: python benchmarks/interval.py.
+"""How often the interval of the gate holds the truth, and how often the bootstrap alone does.
+
+    python -m benchmarks.interval
+    python -m benchmarks.interval --comparisons 100 --photos 3 20   # a quick look
 
 Equal models are simulated: the mean differences of photos spread by 0.05 dB, those of a photo's
-crops by 0.05 dB more. The interval should hold 0 as often as its confidence says.
+crops by 0.05 dB more. The interval should hold 0 as often as its confidence says. Photos differ as
+a normal distribution does, and then as a skewed one, the exponential.
 """
 
-import sys
-from pathlib import Path
-
-# The folder of this file comes first otherwise, and in it `pipeline` is a benchmark.
-sys.path[0] = str(Path(__file__).parents[1])
+from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.gate.bootstrap import interval
+from benchmarks.common.command import parser_of
+from kdsharp.tables import markdown
+from pipeline.release.gate.interval import bootstrap, interval, photo_means
 
-CONFIDENCE, RESAMPLES, COMPARISONS, CROPS = 0.95, 1000, 2000, 120
+__all__ = ["held", "main"]
+
+_CONFIDENCE, _RESAMPLES, _CROPS, _SPREAD = 0.95, 1000, 120, 0.05
+
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+_SHAPES: tuple[Draw, ...] = (
+    lambda random, count: random.normal(0, _SPREAD, count),
+    lambda random, count: random.exponential(_SPREAD, count) - _SPREAD,
+)
+
+
+def held(draw: Draw, photos: int, comparisons: int) -> tuple[float, float]:
+    """The shares of the comparisons in which the bootstrap, and the gate's interval, hold 0."""
+    random, photo = np.random.default_rng(1), np.repeat(np.arange(photos), -(-_CROPS // photos))
+    alone = both = 0
+    for seed in range(comparisons):
+        differences = draw(random, photos)[photo] + random.normal(0, _SPREAD, len(photo))
+        means = photo_means(differences, photo)
+        low, high = bootstrap(means, _CONFIDENCE, _RESAMPLES, seed)
+        found = interval(differences, photo, _CONFIDENCE, _RESAMPLES, seed)
+        alone += low <= 0 <= high
+        both += found.low <= 0 <= found.high
+    return alone / comparisons, both / comparisons
 
 
 def main() -> None:
-    """Print one line for each number of photos."""
-    random = np.random.default_rng(1)
-    for photos in (3, 5, 10, 20, 50, 100):
-        photo = np.repeat(np.arange(photos), -(-CROPS // photos))
-        held = 0
-        for seed in range(COMPARISONS):
-            differences = random.normal(0, 0.05, photos)[photo] + random.normal(0, 0.05, len(photo))
-            found = interval(differences, photo, CONFIDENCE, RESAMPLES, seed)
-            held += found.low <= 0 <= found.high
-        print(f"{photos:3} photos: {held / COMPARISONS:.0%}", flush=True)
+    """Print a table with a row for each number of photos."""
+    parser = parser_of("interval", __doc__)
+    parser.add_argument("--comparisons", type=int, default=2000, help="for each number of photos")
+    parser.add_argument("--photos", type=int, nargs="+", default=[3, 5, 10, 20, 50, 100])
+    chosen = parser.parse_args()
+    rows = [
+        [str(photos), *(f"{s:.1%}" for d in _SHAPES for s in held(d, photos, chosen.comparisons))]
+        for photos in chosen.photos
+    ]
+    heads = ["photos", "bootstrap", "the gate's", "skewed: bootstrap", "the gate's"]
+    print(markdown(heads, rows))
 
 
 if __name__ == "__main__":

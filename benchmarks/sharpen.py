@@ -1,7 +1,7 @@
 """How fast `kdsharp sharpen` is: a large photo, a folder of photos, and video, beside other ways.
 
-    python benchmarks/sharpen.py --photos DIR --clip CLIP --markdown docs/speed.md
-    python benchmarks/sharpen.py --photos DIR --folder 50 --rounds 1         # a quick look
+    python -m benchmarks.sharpen --photos DIR --clip CLIP --markdown docs/speed.md
+    python -m benchmarks.sharpen --photos DIR --folder 50 --rounds 1         # a quick look
 
 Beside the whole stand its steps alone, FFmpeg's unsharp filter in place of the network, and, with
 `--peers DIR`, FSRCNN in OpenCV's dnn_superres, which makes as many pixels. The ways take turns;
@@ -9,7 +9,6 @@ medians over the rounds. Photos are cut or mirrored to their size, and CLIP is s
 stays. On a busy machine only the ratios mean anything.
 """
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -21,26 +20,27 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-# The folder of this file comes first otherwise.
-sys.path[0] = str(Path(__file__).parents[1])
-
 import av
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from benchmarks import video
-from benchmarks.front_parts.machine import Others, commit, cpu, made_by, versions
-from benchmarks.front_parts.peers import has_superres, peer_methods
+from benchmarks.common.command import parser_of
+from benchmarks.common.machine import Others, commit, cpu, made_by, versions
+from benchmarks.common.peers import has_superres, peer_methods
 from kdsharp import Sharpener
-from kdsharp.auto import AutoSharpener
 from kdsharp.batch.request import Request, sharpen_all
-from kdsharp.engines.choose import cores
 from kdsharp.files import atomic_file
-from kdsharp.photos.photo import SUFFIXES, Photo
-from kdsharp.photos.reading import open_photo
-from kdsharp.photos.writing import save_photo
+from kdsharp.imageio.photo import SUFFIXES, Photo
+from kdsharp.imageio.read import open_photo
+from kdsharp.imageio.write import save_photo
+from kdsharp.runtime.catalog import find_model
+from kdsharp.runtime.hardware import cores
+from kdsharp.tables import markdown
 from kdsharp.video.frames import plane_view
+
+__all__ = ["Ways", "folder_ways", "main", "photo_ways", "video_parts"]
 
 Ways = Mapping[str, Callable[[], object]]
 _WHOLE = "all together"
@@ -50,9 +50,7 @@ _PACKAGES = ("openvino", "onnxruntime", "av", "pillow", "opencv-contrib-python-h
 
 def main() -> None:
     """Read the arguments, measure, print the tables and write them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of("sharpen", __doc__)
     parser.add_argument("--photos", type=Path, required=True, help="photos to cut from")
     parser.add_argument("--clip", type=Path, help="a video; none: photos alone")
     parser.add_argument("--peers", type=Path, help="a folder with FSRCNN_x2.pb")
@@ -64,8 +62,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--markdown", type=Path)
     args = parser.parse_args()
-    sharpener = Sharpener(args.model, precision=args.precision)
-    many = Sharpener(args.model, precision=args.precision, streams=cores())
+    model = find_model(args.model)  # one, so that nothing is chosen on the way
+    sharpener = Sharpener(model, precision=args.precision)
+    many = Sharpener(model, precision=args.precision, streams=cores())
     engine = sharpener.engine
     found = sorted(path for path in args.photos.iterdir() if path.suffix.lower() in SUFFIXES)
     if not found:
@@ -85,7 +84,7 @@ def main() -> None:
         with others:
             parts += video_parts(args.clip, many, args.frames, args.rounds, args.peers)
     about = (
-        f"{made_by('benchmarks/sharpen.py')}\n\n"
+        f"{made_by('sharpen')}\n\n"
         f"`{engine.card.name}`, {engine.name} in {engine.precision}; {cpu()}; "
         f"{versions(_PACKAGES)}; "
         f"commit {commit()}. Others took {others.share:.0%} of the machine meanwhile. Medians of "
@@ -115,7 +114,7 @@ def photo_ways(path: Path, sharpener: Sharpener, peers: Path | None) -> Ways:
 
 def folder_ways(sources: list[Path], out: Path, sharpener: Sharpener) -> Ways:
     """What a folder is measured by; the steps run in as many threads as there are cores."""
-    request = Request([sources[0].parent], f"{out}/", lambda _: AutoSharpener.only(sharpener))
+    request = Request([sources[0].parent], f"{out}/", lambda _: sharpener)
     photos = [open_photo(path, ycbcr=True) for path in sources[:16]]
     again = [photos[at % len(photos)] for at in range(len(sources))]
     out.mkdir(parents=True, exist_ok=True)
@@ -165,7 +164,9 @@ def _unsharp(photo: Photo) -> Photo:
     plane_view(frame, 0)[:] = photo.pixels[..., 0]
     graph = av.filter.Graph()
     graph.link_nodes(
-        graph.add_buffer(width=width, height=height, format="yuv420p", time_base=Fraction(1, 25)),
+        graph.add_buffer(
+            width=width, height=height, format=frame.format, time_base=Fraction(1, 25)
+        ),
         graph.add("unsharp", video.UNSHARP),
         graph.add("buffersink"),
     ).configure()
@@ -222,12 +223,13 @@ def _timed(ways: Ways, rounds: int, *, warm: bool = True) -> dict[str, list[tupl
 
 def _table(found: Mapping[str, list[tuple[float, float]]], count: int) -> str:
     whole = statistics.median(clock for clock, _ in found[_WHOLE])
-    lines = ["| | photos/s | ms | CPU ms | of all together |", "| --- | --- | --- | --- | --- |"]
+    rows = []
     for name, pairs in found.items():
         clock, cpu = (statistics.median(column) / count for column in zip(*pairs, strict=True))
-        row = f"{1 / clock:.1f} | {clock * 1000:.1f} | {cpu * 1000:.1f}"
-        lines.append(f"| {name} | {row} | {clock * count / whole:.2f} |")
-    return "\n".join(lines)
+        values = (1 / clock, clock * 1000, cpu * 1000)
+        share = f"{clock * count / whole:.2f}"
+        rows.append([name, *(f"{value:.1f}" for value in values), share])
+    return markdown(["", "photos/s", "ms", "CPU ms", "of all together"], rows)
 
 
 if __name__ == "__main__":

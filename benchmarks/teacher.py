@@ -1,37 +1,43 @@
 """Which teacher learns most per minute: each variant trains for the same CPU time on one core.
 
-    python benchmarks/teacher.py                      # all variants, 3 minutes each
-    python benchmarks/teacher.py --seconds 60         # a quicker look
-    python benchmarks/teacher.py --photos DIR         # DIR holds Set5, Set14 ...; add --ensemble
+    python -m benchmarks.teacher                      # all variants, 3 minutes each
+    python -m benchmarks.teacher --seconds 60         # a quicker look
+    python -m benchmarks.teacher --photos DIR         # DIR holds Set5, Set14 ...; add --ensemble
+    python -m benchmarks.teacher --only "no encoder" default "ImageNet weights" --imagenet FILE
+
+    python -m benchmarks.teacher --file FILE --photos DIR    # one that is trained already
 
 Trains on data/patches (`dvc repro patches`) from random weights and prints Y-PSNR (dB) after it.
 """
 
 import argparse
-import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-
-# The folder of this file comes first otherwise, and in it `pipeline` is a benchmark.
-sys.path[0] = str(Path(__file__).parents[1])
 
 import torch
 
-from benchmarks.front_parts.photos import find_sets
-from benchmarks.timed import psnr_on, train_for, with_changes
-from kdsharp.train.batches import Examples, Planes
-from kdsharp.train.config import TeacherConfig
-from kdsharp.train.distill import mean_of_turns
-from kdsharp.train.patches import load_patches
-from kdsharp.train.teacher import Teacher
+from benchmarks.common.command import parser_of
+from benchmarks.common.photos import find_datasets
+from benchmarks.common.training import psnr_on, train_for, with_changes
+from kdsharp.errors import UserError
+from kdsharp.files import sha256_file
+from kdsharp.train.student.distill import self_ensemble
+from kdsharp.train.teacher.network import Teacher, load_teacher
+from kdsharp.train.teacher.train import train_teacher
 from pipeline.params import load_params
-from pipeline.paths import PATCHES
+
+__all__ = ["VARIANTS", "main"]
 
 VARIANTS: dict[str, dict[str, object]] = {
     "default": {},
+    "no encoder": {"arch": "none"},
+    "ImageNet weights": {"pretrained": True},
     "encoder at full size": {"shrink": 1},
-    "no residual blocks": {"body": 0},
-    "body 3": {"body": 3},
-    "body 10": {"body": 10},
+    "no residual blocks": {"num_blocks": 0},
+    "body 3": {"num_blocks": 3},
+    "body 10": {"num_blocks": 10},
     "width 48": {"width": 48},
     "width 24": {"width": 24},
     "depth 1": {"depth": 1},
@@ -40,6 +46,12 @@ VARIANTS: dict[str, dict[str, object]] = {
     "adam": {"optimizer": "adam", "lr": 0.001},
     "mse": {"loss": "mse"},
     "whole patches": {"crop": 0, "batch_size": 2},
+    "rgb": {"color": "rgb"},
+    "margin 0": {"margin": 0},
+    "margin 4": {"margin": 4},
+    "margin 8": {"margin": 8},
+    "margin 16": {"margin": 16},
+    "margin 8, rgb": {"margin": 8, "color": "rgb"},
     "lr 0.004": {"lr": 0.004},
     "swin": {"arch": "swin"},
     "swin, depth 1": {"arch": "swin", "depth": 1},
@@ -51,21 +63,21 @@ VARIANTS: dict[str, dict[str, object]] = {
 
 def main() -> None:
     """Train and score every variant."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of("teacher", __doc__)
     parser.add_argument("--seconds", type=float, default=180.0, help="CPU time for each")
     parser.add_argument("--steps", type=int, help="for each, instead of time")
     parser.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--photos", type=Path, help="a folder of folders of photos")
     parser.add_argument("--ensemble", action="store_true", help="also the mean over eight turns")
+    parser.add_argument("--file", type=Path, help="score the teacher in this file, train none")
+    parser.add_argument("--imagenet", type=Path, help="a file of the encoder's ImageNet weights")
     chosen = parser.parse_args()
-    sets, said = find_sets(chosen.photos)
+    sets, said = find_datasets(chosen.photos)
     scale = load_params().degradation.scale
     print(f"{said}\n\n| variant | parameters | MAC/px | steps | {' | '.join(sets)} |")
     print(f"| --- | --- | --- | --- |{' --- |' * len(sets)}", flush=True)
-    for name in chosen.only:
-        config = with_changes(load_params().teacher, VARIANTS[name])
-        teacher, steps = trained(config, chosen.seconds, chosen.steps)
-        size = f"{teacher.parameter_count:,} | {teacher.macs_per_pixel:,.0f} | {steps:,}"
+    for name, teacher, steps in _teachers(chosen):
+        size = f"{teacher.parameter_count:,} | {teacher.macs_per_pixel:,.0f} | {steps}"
         rows = [(name, teacher)]
         if chosen.ensemble:
             rows.append((f"{name}, self-ensemble", _Ensemble(teacher)))
@@ -74,13 +86,25 @@ def main() -> None:
             print(f"| {title} | {size} | {cells} |", flush=True)
 
 
-def trained(config: TeacherConfig, seconds: float, steps: int | None) -> tuple[Teacher, int]:
-    """The teacher after `seconds` of CPU time or `steps`, and how many steps that was."""
-    torch.manual_seed(config.loop.seed)
-    pairs = load_patches(PATCHES, "train")
-    low, high = Planes(pairs.lr_NHWC, 255), Planes(pairs.hr_NHWC, 255)
-    examples = Examples(low, [(1.0, high)], align=pairs.scale)
-    return train_for(Teacher(config), examples, config.loop, seconds, steps)
+def _teachers(chosen: argparse.Namespace) -> Iterator[tuple[str, Teacher, str]]:
+    """Each with its name and the number of its steps, where that is known."""
+    if chosen.file:
+        yield chosen.file.stem, _ready(chosen.file), ""
+        return
+    for name in chosen.only:
+        config = with_changes(load_params().teacher, VARIANTS[name])
+        if config.pretrained and chosen.imagenet:
+            digest = sha256_file(chosen.imagenet)
+            config = replace(config, weights=str(chosen.imagenet), weights_sha256=digest)
+        teacher, steps = train_for(partial(train_teacher, config), chosen.seconds, chosen.steps)
+        yield name, teacher, f"{steps:,}"
+
+
+def _ready(path: Path) -> Teacher:
+    teacher = load_teacher(path)
+    if not isinstance(teacher, Teacher):
+        raise UserError(f"{path} holds a network for teacher.arch spandrel, not one of ours")
+    return teacher
 
 
 class _Ensemble(Teacher):
@@ -91,7 +115,7 @@ class _Ensemble(Teacher):
         self.load_state_dict(teacher.state_dict())
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
-        return mean_of_turns(super().with_features, x_NCHW)[0]
+        return self_ensemble(super().with_features, x_NCHW)[0]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """How fast video is: each stage alone, all together, and FFmpeg's unsharp filter beside them.
 
-    python benchmarks/video.py CLIP --model small                # 720p and 1080p, int8
-    python benchmarks/video.py CLIP --sizes 1920x1080 --rounds 5
-    python benchmarks/video.py --range PHOTOS --model small      # studio range, as it is or scaled
+    python -m benchmarks.video CLIP --model small                # 720p and 1080p, int8
+    python -m benchmarks.video CLIP --sizes 1920x1080 --rounds 5
+    python -m benchmarks.video --range PHOTOS --model small      # studio range, as it is or scaled
 
 CLIP is scaled to each size first. Prints medians over the rounds, which take turns: frames per
 second, milliseconds and CPU milliseconds a frame, and the time beside that of all together. On a
@@ -10,33 +10,45 @@ busy machine only the last column means anything. `--range` prints Y-PSNR (dB) o
 folder PHOTOS after bicubic x2, in studio range.
 """
 
-import argparse
 import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-# The folder of this file comes first otherwise.
-sys.path[0] = str(Path(__file__).parents[1])
-
 import av
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
+from benchmarks.common.command import parser_of
 from kdsharp import Sharpener
 from kdsharp.color import luma, luma_studio
 from kdsharp.degrade import crop_to_multiple, degrade
+from kdsharp.runtime.catalog import find_model
+from kdsharp.tables import markdown
 from kdsharp.video import VideoOptions, sharpen_video
 from kdsharp.video.frames import FrameSharpener, plane_view
-from kdsharp.video.ordered import ordered_map
 from kdsharp.video.source import Unit, open_source
 from kdsharp.video.target import open_target
+from kdsharp.video.threads import ordered_map
+
+__all__ = [
+    "UNSHARP",
+    "Timing",
+    "main",
+    "measure",
+    "range_table",
+    "scaled",
+    "table",
+    "unsharp_video",
+    "ways",
+]
 
 UNSHARP = "5:5:1.0"  # FFmpeg's own default: 5x5, luma
 _HELD = 48  # frames that the network and the encoder alone get, forwards and backwards
@@ -53,7 +65,7 @@ class Timing:
 
 def main() -> None:
     """Read the arguments, measure, print a table for each size."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Plain)
+    parser = parser_of("video", __doc__)
     parser.add_argument("clip", nargs="?", type=Path)
     parser.add_argument("--sizes", nargs="+", default=["1280x720", "1920x1080"])
     parser.add_argument("--model", default=None)
@@ -66,11 +78,11 @@ def main() -> None:
     args = parser.parse_args()
     how = {"engine": args.engine, "precision": args.precision}
     if args.photos:
-        print(range_table(args.photos, Sharpener(args.model, **how)))
+        print(range_table(args.photos, Sharpener(find_model(args.model), **how)))
         return
     if not args.clip:
         parser.error("name a clip")
-    sharpener = Sharpener(args.model, streams=args.streams, **how)
+    sharpener = Sharpener(find_model(args.model), streams=args.streams, **how)
     for size in args.sizes:
         width, height = map(int, size.split("x"))
         with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +130,7 @@ def ways(clip: Path, target: Path, sharpener: Sharpener) -> dict[str, Callable[[
         held = [unit.frame for _, unit in zip(range(_HELD), source.units(), strict=False)]
         frames = [frame for frame in held if frame]
         count = source.total or len(frames)
-    sharpen = FrameSharpener(sharpener, "yuv420p")
+    sharpen = FrameSharpener(sharpener.router.first, "yuv420p")
     unchanged = Sharpener(engine=sharpener.engine, strength=0)
 
     # Forwards and backwards, because a cut costs the encoder more than motion.
@@ -184,17 +196,13 @@ def unsharp_video(clip: Path, target: Path) -> int:
 def table(timings: dict[str, list[Timing]]) -> str:
     """Medians, in Markdown."""
     whole = statistics.median(t.clock for t in timings[_ALL])
-    lines = [
-        "| | frames/s | ms | CPU ms | of all together |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    rows = []
     for name, found in timings.items():
         clock = statistics.median(t.clock for t in found)
         cpu = statistics.median(t.cpu for t in found)
-        lines.append(
-            f"| {name} | {1000 / clock:.1f} | {clock:.1f} | {cpu:.1f} | {clock / whole:.2f} |"
-        )
-    return "\n".join(lines)
+        values = (1000 / clock, clock, cpu)
+        rows.append([name, *(f"{value:.1f}" for value in values), f"{clock / whole:.2f}"])
+    return markdown(["", "frames/s", "ms", "CPU ms", "of all together"], rows)
 
 
 def range_table(photos: Path, sharpener: Sharpener) -> str:
@@ -202,8 +210,8 @@ def range_table(photos: Path, sharpener: Sharpener) -> str:
     rows = [_range_row(path, sharpener) for path in sorted(photos.glob("*.png"))]
     names = ("input", "as it is (16..235)", "scaled to 0..255 and back")
     means = np.mean(rows, axis=0)
-    lines = [f"| {photos.name}, {len(rows)} photos | Y-PSNR (dB) |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {n} | {m:.3f} |" for n, m in zip(names, means, strict=True))])
+    cells = [[name, f"{mean:.3f}"] for name, mean in zip(names, means, strict=True)]
+    return markdown([f"{photos.name}, {len(rows)} photos", "Y-PSNR (dB)"], cells)
 
 
 def _range_row(path: Path, sharpener: Sharpener) -> list[float]:
@@ -219,12 +227,12 @@ def _range_row(path: Path, sharpener: Sharpener) -> list[float]:
     return [_psnr(made, truth) for made in (plane, direct, scaled_back)]
 
 
-def _psnr(made: Any, truth: Any) -> float:
+def _psnr(made: npt.NDArray[Any], truth: npt.NDArray[Any]) -> float:
     error = (made.astype(float) - truth)[2:-2, 2:-2]
     return float(10 * np.log10(255**2 / np.mean(error**2)))
 
 
-def _again(clip: Path, count: int) -> Iterator[Any]:
+def _again(clip: Path, count: int) -> Iterator[av.VideoFrame]:
     while count > 0:
         for frame in _decoded(clip):
             yield frame
@@ -233,23 +241,19 @@ def _again(clip: Path, count: int) -> Iterator[Any]:
                 return
 
 
-def _decoded(clip: Path) -> Iterable[Any]:
+def _decoded(clip: Path) -> Iterator[av.VideoFrame]:
     with av.open(str(clip)) as opened:
         opened.streams.video[0].thread_type = "AUTO"
         yield from opened.decode(video=0)
 
 
-def _copy(frame: Any) -> Any:
+def _copy(frame: av.VideoFrame) -> av.VideoFrame:
     """A frame of its own, which may be changed; PyAV copies only what it scales or converts."""
     made = av.VideoFrame(frame.width, frame.height, frame.format.name)
     for index in range(len(frame.planes)):
         plane_view(made, index)[:] = plane_view(frame, index)
     made.pts, made.time_base = frame.pts, frame.time_base
     return made
-
-
-class _Plain(argparse.RawDescriptionHelpFormatter):
-    """The description as it stands."""
 
 
 if __name__ == "__main__":

@@ -2,23 +2,26 @@
 
 from typing import TYPE_CHECKING, Any
 
+from kdsharp.moved import MOVED, announce
+
 if TYPE_CHECKING:
-    from kdsharp.auto import AutoSharpener
-    from kdsharp.sharpen import Sharpener
+    from kdsharp.sharpening.sharpener import Sharpener
 
-__all__ = ["AutoSharpener", "Sharpener", "__version__"]
+__all__ = ["Sharpener", "__version__"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+announce(MOVED)
 
 
 def __getattr__(name: str) -> Any:
     # `import kdsharp` stays cheap: numpy and Pillow load with the first Sharpener (PEP 562).
     if name == "Sharpener":
-        from kdsharp.sharpen import Sharpener
+        from kdsharp.sharpening.sharpener import Sharpener
 
         return Sharpener
-    if name == "AutoSharpener":
-        from kdsharp.auto import AutoSharpener
-
-        return AutoSharpener
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -21,19 +21,19 @@ INTERRUPTED = 130
 
 
 class KdsharpError(Exception):
-    """Our failure; the message is one line for a person. Exit code 1."""
+    """A failure of ours; the message is one line for a person. Exit code 1."""
 
     exit_code = 1
 
 
 class UserError(KdsharpError):
-    """Something that the user can put right: a parameter, a file, a disk. Exit code 2."""
+    """Something that the user can fix: a parameter, a file, a disk. Exit code 2."""
 
     exit_code = 2
 
 
 class TransientError(UserError):
-    """A failure that may pass by itself, such as a server that cuts off: worth another try."""
+    """A failure that may pass, such as a dropped connection: worth another try."""
 
 
 _DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
@@ -45,8 +45,8 @@ _ACCESS = {
     errno.ENOTDIR: "not a folder",
     errno.EISDIR: "is a folder",
     errno.ENAMETOOLONG: "the file name is too long",
-    errno.EFBIG: "is larger than files may be here",
-    errno.ELOOP: "its links go in a circle",
+    errno.EFBIG: "is larger than this file system allows",
+    errno.ELOOP: "its links form a loop",
 }
 
 
@@ -69,7 +69,7 @@ def describe(error: BaseException) -> str:
 
 
 def exit_code(error: BaseException) -> int:
-    """2 for what the user can put right, 130 for Ctrl-C, 1 for our own failure."""
+    """2 for what the user can fix, 130 for Ctrl-C, 1 for a failure of ours."""
     if isinstance(error, KdsharpError):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):

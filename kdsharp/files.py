@@ -40,7 +40,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     temporary = Path(name)
     _unfinished.add(temporary)
     try:
-        # The lock ends with this process, however that ends: `sweep` tells by it what is left over.
+        # The lock ends with this process, however that ends: it shows `sweep` what is left over.
         if not _lock(handle):
             os.close(handle)
             handle = -1
@@ -64,7 +64,7 @@ def discard_unfinished() -> None:
 
 
 def sweep(targets: Iterable[Path]) -> None:
-    """Remove what processes that were killed left of `targets`; others keep what they write.
+    """Remove what killed processes left of `targets`; running ones keep what they write.
 
     Where the system has no locks on files (Windows) nothing is removed.
     """
@@ -84,7 +84,7 @@ def atomic_dir(target: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `target`; it replaces `target` on success.
 
     Whoever opens `target` meanwhile finds the old folder or the new one, where the system can
-    exchange two folders (Linux, macOS); elsewhere there is none for an instant.
+    exchange two folders (Linux, macOS); elsewhere it is missing for an instant.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def sha256_file(path: Path) -> str:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two paths change places in one step; False where the system cannot."""
+    """Swap two paths in one step; False where the system cannot."""
     libc = ctypes.CDLL(None, use_errno=True)
     # Linux: renameat2 with RENAME_EXCHANGE; macOS: renameatx_np with RENAME_SWAP.
     name = "renameatx_np" if sys.platform == "darwin" else "renameat2"

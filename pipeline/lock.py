@@ -1,61 +1,59 @@
-"""One process at a time, on this machine, for what must not happen twice at once."""
+"""One process at a time, on this machine, for what must not happen twice at once.
+
+The system frees a lock when its holder ends, however it ends. The file of a lock stays: whoever
+removed it would let a third process in beside one that waits.
+"""
 
 import contextlib
-import fcntl
 import json
+import logging
 import os
 import time
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from kdsharp.errors import TransientError
 from pipeline.paths import PRODUCTION
 
-__all__ = ["PATIENT", "Lock", "locked"]
+__all__ = ["PATIENT", "Lock", "locked", "waiting"]
 
 PATIENT = 120.0
 """Seconds to wait for work that takes some."""
+
+_log = logging.getLogger(__name__)
 
 
 class Lock:
     """A lock that is held."""
 
-    def __init__(self, what: str, file: IO[str]) -> None:
-        self._what, self._file = what, file
+    def __init__(self, what: str, path: Path) -> None:
+        self._what, self._path = what, path
+        self._lock = _file_lock(path, _note)
 
     @contextlib.contextmanager
     def released(self) -> Iterator[None]:
         """Let others in for a while, such as until a person has answered."""
-        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._lock.release()
         try:
             yield
         finally:
-            self.take(PATIENT)
+            self._take(PATIENT)
 
-    def take(self, wait_s: float) -> None:
-        """Take the lock; `TransientError` that names the holder if that takes too long."""
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise TransientError(
-                        f"another {self._what} is at work here{self._holder()}: wait for it, "
-                        "then look at python -m pipeline status"
-                    ) from None
-                time.sleep(0.1)
-            else:
-                break
-        self._file.truncate(0)
-        self._file.write(json.dumps({"pid": os.getpid(), "since": time.strftime("%H:%M:%S")}))
-        self._file.flush()
+    def _take(self, wait_s: float) -> AcquireReturnProxy[FileLock]:
+        try:
+            return self._lock.acquire(wait_s)
+        except Timeout:
+            raise TransientError(
+                f"another {self._what} is at work here{self._holder()}: wait for it, "
+                "then look at python -m pipeline status"
+            ) from None
 
     def _holder(self) -> str:
         """Who wrote the lock file, as far as it says."""
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            self._file.seek(0)
-            note = json.loads(self._file.read())
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            note = json.loads(self._path.read_text(encoding="utf-8"))
             return f" (process {note['pid']}, since {note['since']})"
         return ""
 
@@ -64,12 +62,45 @@ class Lock:
 def locked(what: str, wait_s: float = 0.0) -> Iterator[Lock]:
     """Hold the lock `what` of this checkout and all worktrees that share its production model.
 
-    The system frees it when the process ends, however it ends. Raises `TransientError` that names
-    the holder when it is not free within `wait_s` seconds.
+    Raises `TransientError` that names the holder when it is not free within `wait_s` seconds.
     """
-    path = PRODUCTION.with_name(f".{what}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
-        lock = Lock(what, file)
-        lock.take(wait_s)
+    lock = Lock(what, PRODUCTION.with_name(f".{what}.lock"))
+    with lock._take(wait_s):
         yield lock
+
+
+def waiting(
+    path: Path,
+    what: str,
+    log: Callable[[str], object] = _log.info,
+    *,
+    through_exec: bool = False,
+) -> AcquireReturnProxy[FileLock]:
+    """Hold the lock file `path`, until a `with` over the result ends or nothing refers to it.
+
+    Waits, and reports it to `log`, while another process is busy with `what`. With `through_exec` a
+    program that takes this process's place keeps holding it.
+    """
+    lock = _file_lock(path, _keep if through_exec else None)
+    try:
+        return lock.acquire(blocking=False)
+    except Timeout:
+        log(f"another process is busy with {what}: waiting for it")
+        return lock.acquire()
+
+
+def _file_lock(path: Path, on_acquired: Callable[[int], None] | None) -> FileLock:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A lock belongs to the process: the thread that took it may end earlier.
+    return FileLock(path, thread_local=False, on_acquired=on_acquired)
+
+
+def _note(handle: int) -> None:
+    """Note in the lock file who holds it."""
+    text = json.dumps({"pid": os.getpid(), "since": time.strftime("%H:%M:%S")})
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, text.encode(), 0)
+
+
+def _keep(handle: int) -> None:
+    os.set_inheritable(handle, True)

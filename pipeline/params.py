@@ -9,23 +9,36 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from kdsharp.degrade import known_recipe
 from kdsharp.degrade.recipes import Recipe
 from kdsharp.errors import UserError
 from kdsharp.train.config import PatchesConfig, StudentConfig, TeacherConfig
+from pipeline.params_file import find_renamed, load_yaml
 from pipeline.paths import PARAMS
 
-__all__ = ["Params", "load_params"]
+__all__ = [
+    "DataParams",
+    "DegradationParams",
+    "Div2kParams",
+    "EvaluateParams",
+    "ExportParams",
+    "FolderParams",
+    "GateParams",
+    "Params",
+    "PromotionParams",
+    "load_params",
+]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-Share = Annotated[float, Gt(0), Lt(0.5)]
-Count = Annotated[int, Ge(1)]
+_Share = Annotated[float, Gt(0), Lt(0.5)]
+_Count = Annotated[int, Ge(1)]
+
+_Reason = Literal["new data", "smaller", "faster"]
 
 _RECIPE = "recipe"  # the type of an error whose message says all
 
@@ -34,8 +47,8 @@ class FolderParams(_Section):
     """A folder tree of photos."""
 
     path: str
-    val: Share
-    test: Share
+    val: _Share
+    test: _Share
     at_least: Annotated[int, Ge(3)]
     jpeg_shrink: Annotated[int, Ge(1), Le(8)]
     licence: Annotated[str, MinLen(1)]
@@ -88,7 +101,7 @@ class ExportParams(_Section):
     name: str
     tolerance: Annotated[float, Gt(0), Le(0.01)]
     int8: bool
-    calibration: Count
+    calibration: _Count
     int8_loss_db: Annotated[float, Ge(0)]
 
 
@@ -98,7 +111,7 @@ class EvaluateParams(_Section):
     unsharp_radius: Annotated[float, Gt(0), Le(10)]
     unsharp_percent: Annotated[int, Ge(1), Le(500)]
     panels: Annotated[int, Ge(0), Le(100)]
-    unseen: Annotated[str, MinLen(1)]
+    held_out: Annotated[str, MinLen(1)]
 
 
 class GateParams(_Section):
@@ -107,7 +120,7 @@ class GateParams(_Section):
     folder: str | None
     crops: Annotated[int, Ge(1)]
     size: Annotated[int, Ge(32)]
-    edition: Count
+    version: _Count
     seed: int
 
 
@@ -123,11 +136,18 @@ class PromotionParams(_Section):
     worst_decile_db: Annotated[float, Ge(0)]
     ceiling_db: Annotated[float, Gt(20)]
     parity: Annotated[float, Gt(0), Le(0.01)]
+    int8_loss_db: Annotated[float, Ge(0)] = 0.1
     latency_ratio: Annotated[float, Ge(1)]
     size_ratio: Annotated[float, Ge(1)]
     gap_percent: Annotated[float, Ge(0), Le(100)]
-    enough_photos: Count
-    enough_crops: Count
+    reasons: tuple[Literal["new data", "smaller", "faster"], ...] = (
+        "new data",
+        "smaller",
+        "faster",
+    )
+    enough_photos: _Count
+    enough_crops: _Count
+    weak: Literal["refuse", "ask", "accept"] = "ask"
     seed: int
 
 
@@ -147,23 +167,21 @@ class Params(_Section):
     def digest(self) -> str:
         """SHA-256 of the values that make a model, whatever the file's order or comments.
 
-        How a model is judged afterwards makes none: `gate`, `promotion` and `evaluate.unseen` are
-        left out.
+        How a model is judged afterwards does not count: `gate`, `promotion` and
+        `evaluate.held_out` are left out.
         """
         values = self.model_dump(mode="json", exclude={"gate", "promotion"})
-        del values["evaluate"]["unseen"]
+        del values["evaluate"]["held_out"]
         canonical = json.dumps(values, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def load_params(path: Path = PARAMS) -> Params:
     """Read and check `path`; a mistake raises `UserError` that names the key."""
-    try:
-        values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run from the root of the checkout") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no valid YAML: {error}") from None
+    values = load_yaml(YAML(typ="safe"), path)
+    for old, new in find_renamed(values):
+        hint = "python -m pipeline migrate renames all old keys"
+        raise UserError(f"{path}: {old} is now called {new}: {hint}")
     try:
         return Params.model_validate(values)
     except ValidationError as error:
@@ -175,7 +193,7 @@ def _explain(path: Path, error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        what = "is no known key: check the spelling against docs/params.md"
+        what = "is not a known key: check the spelling against docs/params.md"
     elif first["type"] in {"missing", "missing_argument"}:
         what = "is missing"
     elif first["type"] == _RECIPE:

@@ -7,11 +7,14 @@ __all__ = [
     "CHECKPOINTS",
     "CURVES",
     "DOWNLOADS",
+    "ERROR_FILE",
     "EXPORT",
     "GATE",
+    "HELD_OUT_PHOTOS",
     "MANIFEST",
     "METRICS",
     "MLRUNS",
+    "NEEDS",
     "PARAMS",
     "PATCHES",
     "PRODUCTION",
@@ -19,7 +22,7 @@ __all__ = [
     "REPORTS",
     "STUDENT",
     "TEACHER",
-    "UNSEEN",
+    "printable",
 ]
 
 PARAMS = Path("params.yaml")
@@ -27,7 +30,8 @@ RAW = Path("data/raw")
 MANIFEST = RAW / "manifest.csv"
 PATCHES = Path("data/patches")
 GATE = Path("data/gate")
-UNSEEN = Path("data/unseen")
+HELD_OUT_PHOTOS = Path("data/held_out")
+NEEDS = Path("data/needs.json")
 TEACHER = Path("models/teacher.safetensors")
 STUDENT = Path("models/student.safetensors")
 EXPORT = Path("models/export")
@@ -40,5 +44,14 @@ MLRUNS = Path("mlruns")
 CHECKPOINTS = Path(os.environ.get("KDSHARP_CHECKPOINTS", ".checkpoints"))
 DOWNLOADS = Path(os.environ.get("KDSHARP_DOWNLOADS", ".downloads"))
 
+ERROR_FILE = "KDSHARP_ERROR_FILE"
+"""The variable that names a file for a failed stage's error: DVC passes on no exit code."""
+
 # What is in use: a worktree of its own, such as a scheduled run's, shares the checkout's.
 PRODUCTION = Path(os.environ.get("KDSHARP_PRODUCTION", "models/production"))
+
+
+def printable(name: str) -> str:
+    """`name` on one line of valid UTF-8, whatever bytes a file system allowed in it."""
+    escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)

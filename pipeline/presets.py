@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
 
 from kdsharp.errors import UserError
 from kdsharp.files import atomic_file
+from pipeline.params_file import load_yaml, round_trip
 from pipeline.paths import PARAMS
 
 __all__ = ["PRESETS", "apply_preset", "list_presets"]
@@ -18,7 +17,7 @@ PRESETS = Path("presets")
 
 
 def list_presets() -> dict[str, str]:
-    """Each preset's name and what its first comment says of it."""
+    """Each preset's name and what its first comment says about it."""
     return {path.stem: _about(path) for path in sorted(PRESETS.glob("*.yaml"))}
 
 
@@ -31,14 +30,14 @@ def apply_preset(*names: str) -> list[str]:
     """
     from pipeline.params import load_params  # imports torch
 
-    yaml, known = _round_trip(), list_presets()
+    yaml, known = round_trip(), list_presets()
     wanted: dict[str, Any] = {}
     for name in names:
         if name not in known:
             there = ", ".join(known) or "none here: run from the root of the checkout"
             raise UserError(f"there is no preset {name!r} (known: {there})")
-        list(_merge(wanted, _load(yaml, PRESETS / f"{name}.yaml"), ""))
-    params = _load(yaml, PARAMS)
+        list(_merge(wanted, load_yaml(yaml, PRESETS / f"{name}.yaml"), ""))
+    params = load_yaml(yaml, PARAMS)
     changes = list(_merge(params, wanted, ""))
     with atomic_file(PARAMS) as temporary:
         with temporary.open("w", encoding="utf-8", newline="\n") as opened:
@@ -50,31 +49,6 @@ def apply_preset(*names: str) -> list[str]:
             shown = str(error).replace(str(temporary), f"{PARAMS} with {files}")
             raise UserError(shown) from None
     return changes
-
-
-def _round_trip() -> YAML:
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    yaml.representer.add_representer(type(None), _null)
-    return yaml
-
-
-def _null(representer: Any, _: None) -> Any:
-    """`null` as it stands in params.yaml; ruamel would write nothing."""
-    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
-
-
-def _load(yaml: YAML, path: Path) -> Any:
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run from the root of the checkout") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no valid YAML: {error}") from None
-    if not isinstance(values, Mapping):
-        raise UserError(f"{path} holds no keys")
-    return values
 
 
 def _merge(into: Any, values: Mapping[str, Any], prefix: str) -> Iterator[str]:

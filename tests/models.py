@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from kdsharp.card import FORMAT, Card, Int8, Tensor, write_card
 from kdsharp.files import sha256_file
+from kdsharp.runtime.card import FORMAT, Card, Int8, Tensor, write_card
 
 
 def make_model(

@@ -1,1 +1,1 @@
-"""Many photos: which and where to (`plan`), one (`photos`), all (`run`), and a `table`."""
+"""Many files at once: which, and where to (`plan`), each (`work`), all (`run`), and a `report`."""

@@ -1,4 +1,4 @@
-"""From what a person names to pairs of files: trees kept, collisions refused, nothing run yet."""
+"""From the names given to pairs of files: trees kept, collisions refused, nothing run yet."""
 
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdsharp.errors import UserError, describe
-from kdsharp.photos.photo import SUFFIXES
+from kdsharp.imageio.photo import READ_ONLY, SUFFIXES, USUAL
 
 __all__ = ["Job", "plan"]
 
@@ -37,7 +37,8 @@ def plan(
     `out` is a file for one photo, unless it ends with a separator or is a folder; else a folder, in
     which trees and what a pattern's `*` stood for keep their form. None leaves every photo in its
     place, and of several names for one file the first. `form` is the suffix of the outputs without
-    its dot, if not that of the photos. `suffixes` is what is looked for in folders and written.
+    its dot, if not that of the photos. `suffixes` is what is looked for in folders and written;
+    GIFs are found too where the output is elsewhere, and become PNGs, `a.gif.png`.
 
     Raises `UserError` when a folder or a pattern has no photos, when two photos would become one
     file, and when an output is one of the photos.
@@ -54,12 +55,12 @@ def plan(
     if len(inputs) == 1 and not folder and not inputs[0].is_dir() and not _is_pattern(inputs[0]):
         jobs = [Job(inputs[0], Path(out))]
     elif Path(out).exists() and not Path(out).is_dir():
-        raise UserError(f"{out}: is a file; several photos need a folder")
+        raise UserError(f"{out}: is a file, but several photos need a folder")
     else:
         jobs = [
             Job(path, Path(out) / _named(below, form), problem)
             for given in inputs
-            for path, below, problem in _found(given, Path(out), suffixes)
+            for path, below, problem in _found(given, Path(out), {*suffixes, *READ_ONLY})
         ]
     _refuse(jobs, form, suffixes)
     return jobs
@@ -81,7 +82,7 @@ def _found(given: Path, out: Path | None, suffixes: Collection[str]) -> Iterator
         out = None
     kept = sorted((path, why) for path, why in photos if not (out and _inside(path, out)))
     if not kept:
-        raise UserError(f"{given}: has no photos ({', '.join(sorted(suffixes))})")
+        raise UserError(f"{given}: has no photos or videos")
     for path, why in kept:
         yield path, path.relative_to(root), why
 
@@ -130,11 +131,14 @@ def _inside(path: Path, folder: Path) -> bool:
 
 
 def _named(below: Path, form: str | None) -> Path:
-    return below.with_suffix(f".{form}") if form else below
+    if form:
+        return below.with_suffix(f".{form}")
+    # `a.gif` may lie beside an `a.png`.
+    return below.with_name(below.name + READ_ONLY.get(below.suffix.lower(), ""))
 
 
 def _real(path: Path) -> Path:
-    """`Path.resolve`, which raises where links go in a circle; that is for the reader to say."""
+    """`Path.resolve`, which raises where links go in a circle; the reader reports that."""
     return Path(os.path.realpath(path))
 
 
@@ -157,9 +161,12 @@ def _refuse_unwritable(jobs: Sequence[Job], form: str | None, suffixes: Collecti
     for job in jobs:
         suffix = job.target.suffix.lower()
         if suffix not in suffixes and not job.problem:
-            known = ", ".join(sorted(suffixes))
+            why = f"{suffix} is not a known suffix" if suffix else "it has no suffix"
+            if suffix in READ_ONLY:
+                why = f"{suffix[1:].upper()} has too few colours"
             raise UserError(
-                f"{job.target}: cannot be written: a file ends with {known}, a folder with /"
+                f"{job.target}: cannot be written: {why}: a photo ends with {USUAL}, a video with "
+                ".mp4 or .mkv, a folder with /"
             )
         if form and suffix != f".{form}" and not job.problem:
-            raise UserError(f"{job.target}: ends with {suffix}, but the format is to be {form}")
+            raise UserError(f"{job.target}: ends with {suffix}, but the chosen format is {form}")

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from kdsharp.auto import AutoSharpener
-from kdsharp.batch.photos import Photos, pixels
 from kdsharp.batch.plan import Job, plan
+from kdsharp.batch.report import summary, write_csv
 from kdsharp.batch.run import BUDGET, Done, Outcome, Writing, attempt, run
-from kdsharp.batch.table import summary, write_csv
-from kdsharp.engines.choose import cores
+from kdsharp.batch.work import Photos, pixels
 from kdsharp.errors import KdsharpError, UserError
 from kdsharp.files import sweep
-from kdsharp.photos.photo import SUFFIXES
+from kdsharp.imageio.photo import SUFFIXES, USUAL
 from kdsharp.progress import Progress
+from kdsharp.runtime.hardware import cores
+from kdsharp.sharpening.sharpener import Sharpener
 from kdsharp.video.options import VIDEO_SUFFIXES, VideoOptions
 
 __all__ = ["Request", "sharpen_all"]
@@ -27,14 +27,14 @@ __all__ = ["Request", "sharpen_all"]
 class Request:
     """What to sharpen and how; `inputs`, `out` and `form` are those of `kdsharp.batch.plan.plan`.
 
-    `load` gives the sharpeners, for so many calls at a time, and is called when there is something
+    `load` gives the sharpener, for so many calls at a time, and is called when there is something
     to do. `table` is a CSV file to write. `upscale` and `quality` are those of
-    `kdsharp.batch.photos.Photos`; `video` is for videos.
+    `kdsharp.Sharpener.file`; `video` is for videos.
     """
 
     inputs: Sequence[Path]
     out: str | None
-    load: Callable[[int], AutoSharpener]
+    load: Callable[[int], Sharpener]
     form: str | None = None
     upscale: int | None = None
     quality: int | None = None
@@ -44,16 +44,16 @@ class Request:
 
 
 def sharpen_all(request: Request, tell: Callable[[str], None]) -> None:
-    """Do it, and `tell` what became of it, line by line.
+    """Do it, and `tell` the outcome, line by line.
 
-    A photo that fails is told on stderr and the rest is done; then raises an error that counts
-    them. The only photo's error is raised as it is, and what ends the run. The CSV file is written
-    in any case.
+    A photo that fails is reported on stderr and the rest are done; then raises an error that counts
+    the failures. If there is only one photo its error is raised as it is, and so is an error that
+    ends the run. The CSV file is written in any case.
     """
     start = time.monotonic()
     suffixes = SUFFIXES | VIDEO_SUFFIXES
     planned = plan(request.inputs, request.out, form=_form(request.form), suffixes=suffixes)
-    _check_kinds(request, planned)
+    _check_media(request, planned)
     _check_table(request.table)
     sweep(job.target for job in planned)
     there = [job for job in planned if request.skip_existing and job.target.exists()]
@@ -71,23 +71,23 @@ def sharpen_all(request: Request, tell: Callable[[str], None]) -> None:
 def _run(
     request: Request, jobs: Sequence[Job], outcomes: dict[Job, Outcome], *, alone: bool
 ) -> None:
-    def take(outcome: Outcome, say: Callable[[str], None]) -> None:
+    def take(outcome: Outcome, log: Callable[[str], None]) -> None:
         outcomes[outcome.job] = outcome
         if outcome.code and alone:
             raise (UserError if outcome.code == UserError.exit_code else KdsharpError)(
                 outcome.done.message
             )
         if outcome.code:
-            say(f"kdsharp: {_failure(outcome)}")
+            log(f"kdsharp: {_failure(outcome)}")
 
     load = cache(request.load)  # photos and videos share what both can use
-    # The one place that knows what is done with which kind of file.
+    # The one place that knows what happens to which file.
     videos = [job for job in jobs if _is_video(job)]
     photos = [job for job in jobs if not _is_video(job)]
     if photos:
         _run_photos(request, load, photos, take)
     if videos:
-        from kdsharp.batch.videos import Videos
+        from kdsharp.batch.work import Videos
 
         work, writing = Videos(load(cores()), request.video), Writing()
         for job in videos:
@@ -96,7 +96,7 @@ def _run(
 
 def _run_photos(
     request: Request,
-    load: Callable[[int], AutoSharpener],
+    load: Callable[[int], Sharpener],
     jobs: Sequence[Job],
     take: Callable[[Outcome, Callable[[str], None]], None],
 ) -> None:
@@ -104,13 +104,13 @@ def _run_photos(
         return pixels(job.source) * (request.upscale or 1) ** 2
 
     # Where several photos are under way, one thread for each wastes the least; a photo that is
-    # alone, or too large for company, gets all threads. The first speaks for the others.
+    # alone, or too large to share, gets all threads. The first stands for the others.
     together = len(jobs) > 1 and weigh(jobs[0]) * cores() <= BUDGET
     photos = Photos(load(cores() if together else 1), request.upscale, request.quality)
-    with Progress(len(jobs), "Sharpening") as progress:
+    with Progress(len(jobs), "Sharpening", "photos") as progress:
 
         def report(outcome: Outcome) -> None:
-            take(outcome, progress.say)
+            take(outcome, progress.log)
             progress.step()
 
         run(jobs, photos, weigh, report, workers=cores() + 1)  # one waits for the disk
@@ -120,17 +120,17 @@ def _is_video(job: Job) -> bool:
     return job.source.suffix.lower() in VIDEO_SUFFIXES
 
 
-def _check_kinds(request: Request, jobs: Sequence[Job]) -> None:
-    """What goes for photos alone is refused where there are videos."""
+def _check_media(request: Request, jobs: Sequence[Job]) -> None:
+    """Refuse options that are for photos only where there are videos."""
     for job in jobs:
         video = _is_video(job)
         if not job.problem and video != (job.target.suffix.lower() in VIDEO_SUFFIXES):
-            kinds = ("a video", "a photo") if video else ("a photo", "a video")
-            raise UserError(f"{job.source}: is {kinds[0]}, and {job.target} would be {kinds[1]}")
+            words = ("a video", "a photo") if video else ("a photo", "a video")
+            raise UserError(f"{job.source}: is {words[0]}, and {job.target} would be {words[1]}")
         if video and request.upscale:
-            raise UserError(f"{job.source}: is a video, and --upscale is for photos")
+            raise UserError(f"{job.source}: is a video, but --upscale is for photos only")
         if video and request.out is None:
-            raise UserError(f"{job.source}: is a video, and --in-place is for photos")
+            raise UserError(f"{job.source}: is a video, but --in-place is for photos only")
 
 
 def _form(form: str | None) -> str | None:
@@ -138,13 +138,12 @@ def _form(form: str | None) -> str | None:
         return None
     plain = form.lower().removeprefix(".")
     if f".{plain}" not in SUFFIXES:
-        known = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-        raise UserError(f"format {form!r} is unknown: choose one of {known}")
+        raise UserError(f"format {form!r} is unknown: choose {USUAL.replace('.', '')}")
     return plain
 
 
 def _check_table(table: Path | None) -> None:
-    """Before hours of work rather than after."""
+    """Fail before hours of work rather than after."""
     if table and not (table.parent.is_dir() and os.access(table.parent, os.W_OK)):
         raise UserError(f"{table}: its folder does not exist or cannot be written to")
     if table and table.is_dir():
@@ -152,7 +151,7 @@ def _check_table(table: Path | None) -> None:
 
 
 def _failure(outcome: Outcome) -> str:
-    """One line that names the file, which some errors do themselves."""
+    """One line that names the file, as some errors already do."""
     names = [" ".join(str(p).split()) for p in (outcome.job.source, outcome.job.target)]
     message = outcome.done.message
     return message if any(name in message for name in names) else f"{names[0]}: {message}"
@@ -162,13 +161,15 @@ def _tell(outcomes: Sequence[Outcome], seconds: float, tell: Callable[[str], Non
     if len(outcomes) == 1:
         (outcome,) = outcomes
         more = f", {outcome.done.message}" if outcome.done.message else ""
-        if outcome.done.status == "sharp already":
-            more += ": left as it is, --scale 2 sharpens it anyway"
+        if outcome.done.status == "left as it is":
+            more += ": no model is expected to improve it"
         tell(f"{outcome.job.target}: {outcome.done.status}, {seconds:.1f} s{more}")
         return
     for line in summary(outcomes, seconds):
         tell(line)
     failed = [outcome for outcome in outcomes if outcome.code]
     if failed:
-        kind = UserError if all(one.code == UserError.exit_code for one in failed) else KdsharpError
-        raise kind(f"{len(failed)} of {len(outcomes)} photos failed, see above; the rest is done")
+        error = (
+            UserError if all(one.code == UserError.exit_code for one in failed) else KdsharpError
+        )
+        raise error(f"{len(failed)} of {len(outcomes)} photos failed, see above; the rest are done")

@@ -18,7 +18,7 @@ __all__ = ["BUDGET", "Done", "Outcome", "Status", "Work", "Writing", "attempt", 
 BUDGET = 64_000_000
 """Pixels that may be under way at once; a photo with more goes alone."""
 
-Status = Literal["written", "sharp already", "there already", "failed"]
+Status = Literal["written", "left as it is", "there already", "failed"]
 
 _GRACE = 1.0  # seconds that an interrupted run waits for files that are being written
 _WAKE = 0.5  # seconds; on Windows Ctrl-C does not end a wait
@@ -27,7 +27,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one photo: `size` is (width, height) of the output, if that is known."""
+    """The outcome for one photo: `size` is (width, height) of the output, if that is known."""
 
     status: Status
     size: tuple[int, int] | None = None
@@ -36,7 +36,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`Done` with its job, how long it took, and for a failure the exit code that it deserves."""
+    """`Done` with its job, how long it took, and for a failure its exit code."""
 
     job: Job
     done: Done
@@ -58,7 +58,7 @@ class Writing:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
@@ -67,7 +67,7 @@ class Writing:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Let nobody begin, and give those who write a second; what they leave is removed."""
+        """Let no write begin, and give running ones a second; what is left of them is removed."""
         with self._changed:
             self._stopped = True
             self._changed.wait_for(lambda: self._writers == 0, _GRACE)
@@ -90,9 +90,9 @@ def run(
     """Do `jobs`, `workers` at a time, and `report` each from this thread as it ends.
 
     `weigh` says how many pixels a job will hold; all that are under way hold `budget` together. A
-    job that raises is reported as failed and the rest is done, but for a full disk, which is
-    raised. When anything ends the run, Ctrl-C too, it ends at once: what is being written becomes
-    whole within a second or is removed, the rest is left where it is.
+    job that raises is reported as failed and the rest are done, except on a full disk, which is
+    raised. Whatever ends the run, even Ctrl-C, ends it at once: a file being written is completed
+    within a second or removed, and the rest are left as they are.
     """
     pool, writing = ThreadPoolExecutor(workers, "kdsharp"), Writing()
     waiting: dict[Future[Outcome], int] = {}
@@ -120,7 +120,7 @@ def _finished(waiting: dict[Future[Outcome], int]) -> Iterator[Outcome]:
 
 
 def attempt(job: Job, work: Work, writing: Writing) -> Outcome:
-    """Do one job; what goes wrong becomes its outcome, but for a full disk, which is raised."""
+    """Do one job; an error becomes its outcome, except a full disk, which is raised."""
     start = time.monotonic()
     try:
         if job.problem:

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from kdsharp.errors import KdsharpError, UserError
+from kdsharp.imageio.photo import READ_ONLY
 
 __all__ = ["DASH", "standard_streams"]
 
@@ -26,8 +27,8 @@ def standard_streams(
 ) -> Iterator[tuple[list[Path], str | None]]:
     """`inputs` and `out` with files in the place of `-`, read before the block, written after it.
 
-    What goes to standard output has the format `form`, else that of the photo. Raises `UserError`
-    for `-` among several photos, and where a terminal would be read or written.
+    Standard output gets the format `form`, else that of the photo. Raises `UserError` for `-` among
+    several photos, and if a terminal would be read or written.
     """
     reads, writes = Path(DASH) in inputs, out == DASH
     if not (reads or writes):
@@ -41,7 +42,7 @@ def standard_streams(
         source = _spooled(Path(folder)) if reads else inputs[0]
         target = out
         if writes:
-            suffix = f".{form}" if form else _suffix(source)
+            suffix = f".{form}" if form else _written(_suffix(source))
             target = str(Path(folder) / f"{_OUTPUT}{suffix}")
         try:
             yield [source], target
@@ -65,10 +66,14 @@ def _suffix(source: Path) -> str:
         return source.suffix
     try:
         with Image.open(source) as image:
-            kind = (image.format or "").lower()
+            file_format = (image.format or "").lower()
     except (UnidentifiedImageError, OSError) as error:
-        raise UserError(f"{_INPUT}: is no picture that can be read") from error
-    return {"mpo": ".jpeg"}.get(kind, f".{kind}")
+        raise UserError(f"{_INPUT}: not a readable picture") from error
+    return {"mpo": ".jpeg"}.get(file_format, f".{file_format}")
+
+
+def _written(suffix: str) -> str:
+    return READ_ONLY.get(suffix.lower(), suffix)
 
 
 def _pour(path: Path) -> None:
@@ -77,6 +82,6 @@ def _pour(path: Path) -> None:
             shutil.copyfileobj(opened, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
-        # Else Python tries once more at its end, and complains.
+        # Otherwise Python tries once more at exit, and complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise UserError(f"{_OUTPUT}: was closed before the photo was through") from error
+        raise UserError(f"{_OUTPUT}: was closed before the whole photo was written") from error

@@ -35,7 +35,7 @@ def degrade(image: Image.Image, recipe: Recipe | str, scale: float, seed: int = 
 
     `scale` is that of the steps that name none. The same seed gives the same bytes. Where the
     scale is whole, crop to a multiple of it first: else the grids of large and small pixels differ.
-    Raises `UserError` for the name of an unknown recipe.
+    Raises `UserError` for an unknown recipe.
     """
     found = known_recipe(recipe) if isinstance(recipe, str) else recipe
     return run_steps(found.draw(np.random.default_rng(seed), scale), image)
@@ -48,7 +48,7 @@ def recipe_table() -> list[str]:
 
 
 def tell_recipe(name: str) -> str:
-    """What a recipe does, in a few words; of one that is not built in, no more than its name."""
+    """What a recipe does, in a few words; for one that is not built in, only its name."""
     if name not in BUILTIN:
         return f"the recipe {name}"
     steps = known_recipe(name).draw(np.random.default_rng(0), 2)

@@ -124,4 +124,4 @@ ABOUT: dict[str, str] = {
     "robust": "a mixture of those above that draw values, and of untouched pictures",
     "sharp": "nothing is done",
 }
-"""What those do that draw values, or nothing, in a few words; the steps of the others say it."""
+"""What recipes do that draw values, or nothing, in a few words; the others' steps say it."""

@@ -1,8 +1,8 @@
 """Crops of a photo beside the same crops of its degraded version.
 
-A recipe with nothing to draw degrades the photo as a whole, once. Else every crop has values of its
-own: they are drawn, a window around the crop is degraded, and its inside is taken. So a crop looks
-as it would inside a picture, without borders of its own.
+A recipe with nothing to draw degrades the photo as a whole, once. Otherwise each crop has its own
+values: they are drawn, a window around the crop is degraded, and its inside is taken. So a crop
+looks as it would inside a picture, without borders of its own.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Place = tuple[int, int]
 
 # Pixels on each side of a crop. Kernels and blurs see fewer.
 _AROUND = 32
-# A codec shares its bits out over a picture, and its headers eat those of a small one.
+# A codec spreads its bits over a picture, and headers use up those of a small one.
 _AROUND_WIDE = 160
 # The window begins up to this many steps of the scale further left and up, so that the blocks of
 # JPEG and of codecs (8 and 16 small pixels) lie anywhere.

@@ -95,7 +95,7 @@ def _line(length: float, angle: float) -> list[Tap]:
     count = max(math.ceil(length), 1)
     radians = math.radians(angle)
     for place in np.linspace(-(length - 1) / 2, (length - 1) / 2, count):
-        # Rounded, so that sin(180 degrees) is nought and no pixel gets a weight of 1e-17.
+        # Rounded, so that sin(180 degrees) is 0 and no pixel gets a weight of 1e-17.
         down = round(-place * math.sin(radians), 6)
         right = round(place * math.cos(radians), 6)
         y, x = math.floor(down), math.floor(right)

@@ -11,7 +11,7 @@
     both: {web: 3, often_blurred: 1}        # a mapping: one of them, by its weight
 
 A number is one or a range, a word is one or a list; what is not written has its own range. A recipe
-first draws all values and then runs, so that a draw can be told and repeated.
+first draws all values and then runs, so that a draw can be reported and repeated.
 """
 
 import math
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kdsharp.degrade.steps import ENLARGE, KINDS
+from kdsharp.degrade.steps import ENLARGE, STEP_TYPES
 from kdsharp.degrade.values import Choice, Number, Span
 from kdsharp.errors import UserError
 
@@ -35,29 +35,29 @@ _CHANCE = Number(0, 1, (1, 1))
 class Drawn:
     """A step whose values are drawn."""
 
-    kind: str
+    name: str
     values: Mapping[str, Any]
 
     @property
     def wide(self) -> bool:
         """Whether a pixel depends on all of the picture."""
-        return KINDS[self.kind].wide
+        return STEP_TYPES[self.name].wide
 
     def __str__(self) -> str:
-        known = KINDS[self.kind].parameters
+        known = STEP_TYPES[self.name].parameters
         told = [
             value if isinstance(value, str) else f"{name} {_short(value)}"
             for name, value in self.values.items()
             if known[name].shown
         ]
-        return " ".join([self.kind, *told])
+        return " ".join([self.name, *told])
 
 
 @dataclass(frozen=True)
 class Step:
     """A step whose values are yet to be drawn; a value of None is the scale of the recipe."""
 
-    kind: str
+    name: str
     values: Mapping[str, Span | Choice | None]
     chance: float
 
@@ -72,7 +72,7 @@ class Step:
         if self.chance < 1 and random.random() >= self.chance:
             return []
         values = {k: v.draw(random) if v else scale for k, v in self.values.items()}
-        return [Drawn(self.kind, values)]
+        return [Drawn(self.name, values)]
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,12 @@ def run_steps(
 ) -> Image.Image:
     """The 8-bit RGB `image` after all `steps`, in its own size: enlarged at the end if need be.
 
-    `done()` is called after each step, and after that last one.
+    `done()` is called after each step, and after that final enlargement.
     """
     size = image.size
     for step in [*steps, Drawn(ENLARGE, {"kernel": "bicubic"})]:
-        extra = {"size": size} if step.kind == ENLARGE else {}
-        image = KINDS[step.kind].run(image, **extra, **step.values)
+        extra = {"size": size} if step.name == ENLARGE else {}
+        image = STEP_TYPES[step.name].run(image, **extra, **step.values)
         done()
     return image
 
@@ -163,16 +163,16 @@ def _part(
         return _resolve(written, known, above)
     if not isinstance(written, Mapping) or len(written) != 1:
         raise UserError(f"{here} is {written!r}: write KIND: {{...}}, or a recipe's name")
-    ((kind, values),) = written.items()
-    if kind not in KINDS:
-        raise UserError(f"{here}: {kind!r} is no kind of step: choose from {', '.join(KINDS)}")
+    ((name, values),) = written.items()
+    if name not in STEP_TYPES:
+        raise UserError(f"{here}: {name!r} is not a step: choose from {', '.join(STEP_TYPES)}")
     if not isinstance(values, Mapping):
-        raise UserError(f"{here} ({kind}) is {values!r}: write {{}} or {{name: value, ...}}")
-    return _step(kind, values, f"{here} ({kind})")
+        raise UserError(f"{here} ({name}) is {values!r}: write {{}} or {{name: value, ...}}")
+    return _step(name, values, f"{here} ({name})")
 
 
-def _step(kind: str, written: Mapping[str, Any], here: str) -> Step:
-    parameters = {**KINDS[kind].parameters, "chance": _CHANCE}
+def _step(name: str, written: Mapping[str, Any], here: str) -> Step:
+    parameters = {**STEP_TYPES[name].parameters, "chance": _CHANCE}
     for key in written:
         if key not in parameters:
             raise UserError(f"{here} has no {key!r}: choose from {', '.join(parameters)}")
@@ -185,7 +185,7 @@ def _step(kind: str, written: Mapping[str, Any], here: str) -> Step:
     chance = values.pop("chance")
     if not chance.fixed:
         raise UserError(f"{here}: chance is {written['chance']!r}: write one number")
-    return Step(kind, values, float(chance.low))
+    return Step(name, values, float(chance.low))
 
 
 def _check(name: Any, known: Mapping[str, Any], here: str) -> None:

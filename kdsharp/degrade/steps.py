@@ -12,11 +12,11 @@ from kdsharp.degrade.kernels import KERNELS, gaussian_blur, motion_blur, resize
 from kdsharp.degrade.values import Number, Words
 from kdsharp.degrade.video import CODECS, code_video
 
-__all__ = ["ENLARGE", "KINDS", "Kind"]
+__all__ = ["ENLARGE", "STEP_TYPES", "StepType"]
 
 
 @dataclass(frozen=True)
-class Kind:
+class StepType:
     """A kind of step: `run(image, **values)` with a value for each of `parameters`.
 
     Image in, image out: 8-bit RGB. `wide`: what happens to a pixel depends on all of the picture.
@@ -71,32 +71,34 @@ _ANGLE = Number(0, 360, (0, 360))
 ENLARGE = "enlarge"
 """The one step that also gets `size`, that of the picture at the start."""
 
-KINDS: dict[str, Kind] = {
-    "blur": Kind(
+STEP_TYPES: dict[str, StepType] = {
+    "blur": StepType(
         "a Gaussian; sigma in pixels", gaussian_blur, {"sigma": Number(0.1, 10, (0.4, 1.6))}
     ),
-    "motion": Kind(
+    "motion": StepType(
         "the mean along a line; length in pixels, angle in degrees",
         motion_blur,
         {"length": Number(1, 31, (2, 9)), "angle": _ANGLE},
     ),
-    "shrink": Kind(
+    "shrink": StepType(
         "to 1/scale of the sides; without a scale, to that of the whole recipe",
         _shrink,
         {"kernel": Words(KERNELS, ("bicubic",)), "scale": Number(1, 4, None)},
     ),
-    ENLARGE: Kind("to the size at the start", _enlarge, {"kernel": Words(KERNELS, ("bicubic",))}),
-    "noise": Kind(
+    ENLARGE: StepType(
+        "to the size at the start", _enlarge, {"kernel": Words(KERNELS, ("bicubic",))}
+    ),
+    "noise": StepType(
         "Gaussian, the same everywhere; sigma in levels of 0..255",
         _noise,
         {"sigma": Number(0, 50, (1, 8)), "seed": _SEED},
     ),
-    "poisson": Kind(
+    "poisson": StepType(
         "of the light itself; photons that make white",
         _poisson,
         {"photons": Number(10, 100_000, (300, 3000)), "seed": _SEED},
     ),
-    "jpeg": Kind(
+    "jpeg": StepType(
         "stored as JPEG",
         _jpeg,
         {
@@ -104,8 +106,8 @@ KINDS: dict[str, Kind] = {
             "chroma": Words(("4:2:0", "4:2:2", "4:4:4"), ("4:2:0", "4:4:4")),
         },
     ),
-    "webp": Kind("stored as WebP", _webp, {"quality": Number(10, 100, (30, 95), whole=True)}),
-    "video": Kind(
+    "webp": StepType("stored as WebP", _webp, {"quality": Number(10, 100, (30, 95), whole=True)}),
+    "video": StepType(
         "a frame of a video call; kbps at 640x360, pan in pixels a frame",
         code_video,
         {

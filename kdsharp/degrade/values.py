@@ -50,7 +50,7 @@ class Choice:
 class Number:
     """A number within `low` to `high`; `default` is drawn from when nothing is written.
 
-    A default of None is the scale of the whole recipe. `shown`: whether people are told it.
+    A default of None is the scale of the whole recipe. `shown`: whether it is shown to people.
     """
 
     low: float
@@ -63,13 +63,13 @@ class Number:
         """A number, or `[from, to]`; raises `ValueError` that says what is wrong."""
         ends = value if isinstance(value, list | tuple) else [value, value]
         if len(ends) != 2 or not all(self._is_number(end) for end in ends):
-            kind = "whole numbers" if self.whole else "numbers"
-            raise ValueError(f"is {value!r}: write a number, or [from, to] in {kind}")
+            numbers = "whole numbers" if self.whole else "numbers"
+            raise ValueError(f"is {value!r}: write a number, or [from, to] in {numbers}")
         low, high = ends
         if low > high:
             raise ValueError(f"is {value!r}: the range is empty")
         if low < self.low or high > self.high:
-            raise ValueError(f"is {value!r}: must lie within {self.low:g} and {self.high:g}")
+            raise ValueError(f"is {value!r}: must lie between {self.low:g} and {self.high:g}")
         return Span(low, high, self.whole)
 
     def preset(self) -> Span | None:

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from kdsharp.errors import UserError
+from kdsharp.video.formats import import_av
 
-__all__ = ["Camera", "open_camera"]
+__all__ = ["READING", "Camera", "open_camera"]
 
-_OPENING, _READING = 15.0, 5.0  # seconds after which a stream that says nothing is given up
+READING = 5.0
+"""Seconds after which an open stream that says nothing is given up."""
+
+_OPENING = 15.0  # and one that does not open
 _LATE = 1.0  # seconds behind after which a file's clock starts anew
 _DEVICES = {
     "linux": ("v4l2", "/dev/video{}"),
@@ -69,18 +73,17 @@ def open_camera(
 ) -> Iterator[Camera]:
     """Open a camera by its number, path or name, a stream by its address, or a file.
 
-    `size` (as `1280x720`) and `rate` are asked of a camera. Raises `UserError` for what does not
+    `size` (as `1280x720`) and `rate` are requested from a camera. Raises `UserError` if it does not
     open.
     """
-    import av
-
+    av = import_av()
     form, name, options = _address(source)
     if form:
         options |= {"video_size": size} if size else {}
         options |= {"framerate": str(rate)} if rate else {}
     try:
         container = av.open(
-            name, format=form, container_options=options, timeout=(_OPENING, _READING)
+            name, format=form, container_options=options, timeout=(_OPENING, READING)
         )
     except (av.FFmpegError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
@@ -90,18 +93,18 @@ def open_camera(
 
 
 def _address(source: str) -> tuple[str | None, str, dict[str, str]]:
-    """FFmpeg's name of the kind of device (None for a file or a stream), its place, options."""
-    kind, pattern = _DEVICES.get(sys.platform, _DEVICES["linux"])
+    """FFmpeg's name of the device's driver (None for a file or a stream), its place, options."""
+    driver, pattern = _DEVICES.get(sys.platform, _DEVICES["linux"])
     if source.isdecimal() and sys.platform != "win32":
-        return kind, pattern.format(source), {}
+        return driver, pattern.format(source), {}
     if source.startswith(("/dev/video", "video=")):
-        return kind, source, {}
+        return driver, source, {}
     if "://" in source:
         stream = {"rtsp_transport": "tcp"} if source.startswith("rtsp") else {}
         return None, source, {"fflags": "nobuffer", **stream}
     if not Path(source).is_file():
         raise UserError(
-            f"{source}: is no file, no address with ://, and no camera: these are "
+            f"{source}: not a file, an address with :// or a camera: cameras are "
             f"{'0, 1 ...' if sys.platform != 'win32' else 'video=NAME'}"
         )
     return None, f"file:{source}", {"protocol_whitelist": "file"}

@@ -1,18 +1,19 @@
-"""Which sharpener a video needs, by some of its frames."""
+"""Which model a video needs, and from where, by some of its frames."""
 
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from kdsharp.auto import AutoSharpener, Gains, expected_gains
-from kdsharp.sharpen import Sharpener
-from kdsharp.video.formats import bits
+from kdsharp.errors import UserError
+from kdsharp.routing.router import Choice, Look, Router, mean_look
+from kdsharp.runtime.model import LoadedModel
+from kdsharp.video.formats import bits, full_range, has_luma_plane
 from kdsharp.video.frames import FrameSharpener, plane_view
+from kdsharp.video.source import VideoSource
 
-__all__ = ["LiveChoice", "gains_of_frame", "gains_of_video"]
+__all__ = ["LiveChoice", "fitted", "look_at_frame", "look_at_video"]
 
 _LOOKS = 5  # frames of a file that are looked at
 _EVERY = 2.0  # seconds between the frames of a camera that are looked at
@@ -20,75 +21,87 @@ _NEWEST = 0.3  # weight of the newest of them beside those before
 _LEAD = 0.1  # dB by which another model has to be ahead, so that they do not take turns
 
 
-def gains_of_frame(frame: Any) -> Gains:
-    """`kdsharp.auto.expected_gains` for a frame of PyAV of any format.
+def look_at_frame(frame: Any, router: Router) -> Look:
+    """`Router.look` for a frame of PyAV of any format.
 
     Luma is taken as it is, in studio range too: scaling it to full range would leave gaps between
     its levels, which look like noise.
     """
     if frame.format.is_rgb:
         frame = frame.reformat(format="gray")
+    elif not has_luma_plane(frame.format.name):  # packed, as webcams send it
+        values = 2 if full_range(frame) else 1
+        frame = frame.reformat(format="yuv422p", src_color_range=values, dst_color_range=values)
     plane = plane_view(frame, 0)
-    return expected_gains((plane >> (bits(frame.format.name) - 8)).astype(np.uint8))
+    return router.look((plane >> (bits(frame.format.name) - 8)).astype(np.uint8))
 
 
-def gains_of_video(source: Path) -> Gains:
-    """The mean of `gains_of_frame` over frames from all of a video; none if it has no picture.
+def look_at_video(video: VideoSource, router: Router) -> Look:
+    """The mean of `look_at_frame` over frames from all of `video`.
 
-    What is wrong with a file is not told here, but where it is read for good.
+    `video` is then somewhere in its middle: open it anew to read it. A fault on the way costs the
+    frames that it hides. Raises `UserError` if there is no frame at all to go by.
     """
+    start, end = video.span
+    places = [start]  # the last resort
+    if end is not None:
+        looks = [start + (end - start) * (n + 0.5) / _LOOKS for n in range(_LOOKS)]
+        places = [*looks, start]
+    frames = (_frame_at(video, place) for place in places)
+    found = [look_at_frame(frame, router) for frame in islice(filter(None, frames), _LOOKS)]
+    if not found:
+        raise UserError(f"{video.path}: no picture could be decoded")
+    return mean_look(found)
+
+
+def _frame_at(video: VideoSource, seconds: float) -> Any:
+    """The first frame from the last key frame before `seconds`; None if there is none to decode."""
     import av
 
-    found: list[Gains] = []
     try:
-        with av.open(str(source)) as container:
-            video = container.streams.video[0]
-            for look in range(_LOOKS):
-                if container.duration:
-                    container.seek(int(container.duration * (look + 0.5) / _LOOKS))
-                frame = next(container.decode(video), None)
-                if frame is not None:
-                    found.append(gains_of_frame(frame))
-    except (av.FFmpegError, OSError, IndexError, ValueError):
-        pass  # as far as it went
-    return _mean(found)
-
-
-def _mean(found: list[Gains]) -> Gains:
-    return (
-        {name: float(np.mean([one[name] for one in found])) for name in found[0]} if found else {}
-    )
+        video.container.seek(int(seconds / video.stream.time_base), stream=video.stream)
+        return next(video.container.decode(video.stream), None)
+    except (av.FFmpegError, IndexError):  # the latter where tracks appear in the middle
+        return None
 
 
 class LiveChoice:
-    """The sharpener for each frame of a camera; now and then it may become another one."""
+    """The model for each frame of a camera; now and then it, or its grid, may become another."""
 
-    def __init__(self, sharpeners: AutoSharpener | Sharpener, pixel_format: str) -> None:
-        if isinstance(sharpeners, Sharpener):
-            sharpeners = AutoSharpener.only(sharpeners)
-        self._sharpeners, self._format = sharpeners, pixel_format
-        self._ready: dict[str | None, FrameSharpener] = {}
-        self._gains: Mapping[str, float] = {}
-        self._name, self._next = sharpeners.best({}), 0.0
+    def __init__(self, router: Router, pixel_format: str) -> None:
+        self._router, self._format = router, pixel_format
+        self._ready: dict[Choice | None, FrameSharpener] = {}
+        self._seen: Look | None = None
+        self._choice: Choice | None = None
+        self._next = 0.0
 
     def __call__(self, frame: Any) -> FrameSharpener:
-        """The one for `frame`; one of strength 0 where there is nothing to mend."""
-        if len(self._sharpeners) > 1 and time.monotonic() >= self._next:
+        """The one for `frame`; one of strength 0 where there is nothing to repair."""
+        if time.monotonic() >= self._next:
             self._look(frame)
             self._next = time.monotonic() + _EVERY
-        if self._name not in self._ready:
-            name = self._name
-            if name is None:
-                sharpener = Sharpener(engine=self._sharpeners.first.engine, strength=0)
-            else:
-                sharpener = self._sharpeners[name]
-            self._ready[name] = FrameSharpener(sharpener, self._format)
-        return self._ready[self._name]
+        if self._choice not in self._ready:
+            single = fitted(self._router, self._choice)
+            self._ready[self._choice] = FrameSharpener(single, self._format, studio=True)
+        return self._ready[self._choice]
 
     def _look(self, frame: Any) -> None:
-        newest, old = gains_of_frame(frame), self._gains
-        self._gains = {k: old.get(k, v) * (1 - _NEWEST) + v * _NEWEST for k, v in newest.items()}
-        best, gain = self._sharpeners.best(self._gains), self._sharpeners.gain
-        ahead = gain(best, self._gains) - gain(self._name, self._gains)
-        if not old or best is None or ahead > _LEAD:
-            self._name = best
+        newest = look_at_frame(frame, self._router)
+        old, self._seen = self._seen, newest
+        if old is not None:
+            self._seen = _blended(old, newest)
+        best, gain = self._router.choice(self._seen), self._seen.gains.get
+        held = self._choice.model if self._choice else ""
+        ahead = gain(best.model if best else "", 0.0) - gain(held, 0.0)
+        if old is None or best is None or best.model == held or ahead > _LEAD:
+            self._choice = best
+
+
+def fitted(router: Router, choice: Choice | None) -> LoadedModel:
+    """The model of `choice`; of none, one of strength 0."""
+    return router.fitted(choice) if choice else LoadedModel(router.first.engine, strength=0)
+
+
+def _blended(old: Look, newest: Look) -> Look:
+    gains = {k: old.gains[k] * (1 - _NEWEST) + v * _NEWEST for k, v in newest.gains.items()}
+    return Look(gains, old.steps * (1 - _NEWEST) + newest.steps * _NEWEST)

@@ -8,9 +8,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from kdsharp.auto import AutoSharpener
-from kdsharp.sharpen import Sharpener
-from kdsharp.video.camera import Camera
+from kdsharp.routing.router import Routed
+from kdsharp.video.camera import READING, Camera
 from kdsharp.video.choice import LiveChoice
 from kdsharp.video.frames import FrameSharpener, plane_view
 
@@ -20,7 +19,7 @@ VIEWS = ("after", "split", "before")
 """What may be shown: the sharpened picture, the original to the left of it, or that alone."""
 
 _FORMAT = "yuv420p"  # of all that is shown and written live
-_PATIENCE = 2.0  # seconds for a camera to let go
+_PATIENCE = READING + 1.0  # seconds: a camera that says nothing lets go after the first of them
 _LINE = ((235, 2), (128, 1), (128, 1))  # white between the halves: value and width in each plane
 
 Item = TypeVar("Item")
@@ -49,7 +48,7 @@ class Latest(Generic[Item]):
             self._changed.notify_all()
 
     def get(self, timeout: float | None = None) -> Item | None:
-        """The newest item; None after `close`, or when there is none within `timeout` seconds."""
+        """The newest item; None after `close`, or if none comes within `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._item is not None or self._closed, timeout)
             item, self._item = self._item, None
@@ -97,12 +96,12 @@ class Sink(Protocol):
         """Take a frame (yuv420p) that arrived after `seconds`; False ends it all."""
 
     def idle(self) -> bool:
-        """Called when there is no frame; False ends it all."""
+        """Called while no frame comes; False ends it all."""
 
 
 def run_live(
     camera: Camera,
-    sharpener: Sharpener | AutoSharpener,
+    sharpener: Routed,
     sink: Sink,
     *,
     seconds: float | None = None,
@@ -112,13 +111,13 @@ def run_live(
 
     Reading, the network and `sink` (in the calling thread) run beside each other, and each takes
     the newest frame: a frame waits for at most the one before it, however slow they are. Of several
-    sharpeners the one is taken that the picture needs, looked at every other second. `report` is
+    models the one is taken that the picture needs, looked at every other second. `report` is
     called about once a second. Raises what reading or the network raised.
     """
     stop, failures = threading.Event(), list[BaseException]()
     arrived: Latest[tuple[Any, float]] = Latest()
     done: Latest[tuple[Any, float]] = Latest()
-    choose = LiveChoice(sharpener, _FORMAT)
+    choose = LiveChoice(sharpener.router, _FORMAT)
 
     def read() -> None:
         for frame in camera.frames(stop):
@@ -181,7 +180,7 @@ def _show(
                 told = stats.seconds
                 report(stats)
     except KeyboardInterrupt:
-        pass  # how a person ends it
+        pass  # how the user ends it
     return stats
 
 

@@ -1,5 +1,6 @@
-"""What a person may choose about a video, checked when it is made."""
+"""What the user may choose about a video, checked when it is made."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,8 +21,8 @@ VIDEO_SUFFIXES = frozenset(
 class Codec:
     """How FFmpeg calls an encoder, and what it takes.
 
-    `crf` is the quality where none is asked for, None where there is no such scale; `own` is
-    FFmpeg's name for the encoder's own parameters, None where it has no place for those of HDR;
+    `crf` is the default quality, None if the encoder has no such scale; `own` is FFmpeg's name for
+    the encoder's own parameters, None if it has no place for those of HDR;
     `even` says that 4:2:0 needs even sides.
     """
 
@@ -48,6 +49,13 @@ CODECS: Mapping[str, Codec] = {
 }
 """Every codec that can be written, by the name a person uses."""
 
+_ANY = "h264"  # what every player plays; for depth there is another where the file can hold it
+_PLAIN: Mapping[str, str] = {"webm": "vp9"}
+_DEEP: Mapping[str, str] = {
+    **dict.fromkeys(("mp4", "mov", "matroska", "mpegts"), "hevc"),
+    "webm": "av1",  # our VP9 has 8 bits alone
+}
+
 DROPPABLE: Mapping[str, str] = {
     "audio": "every audio track",
     "subtitles": "every subtitle track",
@@ -69,42 +77,81 @@ DROPPABLE: Mapping[str, str] = {
 class VideoOptions:
     """How to write a video.
 
-    `codec` is one of `CODECS`; `crf` is the quality, lower is better, None for the codec's own
-    default; `preset` is the encoder's, None for a fast one; `drop` are names of `DROPPABLE`.
-    Raises `UserError` for a value that is none of these.
+    `codec` is one of `CODECS`, None for the one that suits the kind of file and the depth of the
+    source (`settled`); `crf` is the quality, lower is better, None for the codec's own default;
+    `preset` is the encoder's, None for a fast one; `drop` are names of `DROPPABLE`. Raises
+    `UserError` for any other value.
     """
 
-    codec: str = "h264"
+    codec: str | None = None
     crf: int | None = None
     preset: str | None = None
     drop: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.codec not in CODECS:
+        if self.codec is not None and self.codec not in CODECS:
             raise UserError(f"codec {self.codec!r} is unknown: choose {' or '.join(CODECS)}")
-        chosen = CODECS[self.codec]
-        if self.preset is not None and self.preset not in chosen.presets:
+        # Without a codec the values are checked again once there is one, by `settled`.
+        name = self.codec or _ANY
+        chosen = CODECS[name]
+        if self.preset is not None and self.preset not in _presets(self.codec):
             known = ", ".join(chosen.presets) or "none"
-            raise UserError(f"{self.codec} has no preset {self.preset!r}: choose of {known}")
-        if self.crf is not None and not (chosen.crf and 0 <= self.crf <= chosen.highest_crf):
+            raise UserError(f"{name} has no preset {self.preset!r}: choose from {known}")
+        if self.crf is not None and not (chosen.crf and 0 <= self.crf <= _highest(self.codec)):
             scale = f"0 to {chosen.highest_crf}" if chosen.crf else "none, it is lossless"
-            raise UserError(f"{self.codec} has no CRF {self.crf}: {scale}")
+            raise UserError(f"{name} has no CRF {self.crf}: {scale}")
         if unknown := sorted(self.drop - DROPPABLE.keys()):
-            raise UserError(f"{unknown[0]!r} cannot be dropped: choose of {', '.join(DROPPABLE)}")
+            raise UserError(f"{unknown[0]!r} cannot be dropped: choose from {', '.join(DROPPABLE)}")
+
+    def settled(self, container: str, depth: int) -> "VideoOptions":
+        """With a codec: for a file of FFmpeg's format `container`, of `depth` bits a value.
+
+        H.264 plays everywhere; WebM takes VP9, and more than 8 bits go to HEVC, in WebM to AV1,
+        where the file can hold it. Raises `UserError` for a quality or a preset that it lacks.
+        """
+        if self.codec is not None:
+            return self
+        suited = _PLAIN if depth <= 8 else _DEEP
+        return dataclasses.replace(self, codec=suited.get(container, _ANY))
+
+    @property
+    def chosen(self) -> Codec:
+        """The codec, of which there must be one (`settled`)."""
+        assert self.codec is not None
+        return CODECS[self.codec]
 
     def encoder_options(self, hdr: str | None = None) -> dict[str, str]:
-        """FFmpeg's options for the encoder; `hdr` are the parameters of `kdsharp.video.hdr`."""
-        codec = CODECS[self.codec]
-        options = dict(_FIXED.get(self.codec, {}))
+        """FFmpeg's options for the encoder; `hdr` are the parameters of `kdsharp.video.formats`.
+
+        There must be a codec (`settled`).
+        """
+        codec, options = self.chosen, dict(_FIXED.get(str(self.codec), {}))
         crf = codec.crf if self.crf is None else self.crf
         if crf is not None:
             options["crf"] = str(crf)
         if preset := self.preset or codec.preset:
             options["deadline" if self.codec == "vp9" else "preset"] = preset
+            options |= _VP9_SPEED.get(preset, {})
         if hdr and codec.own:
             options[codec.own] = ":".join(filter(None, (options.get(codec.own), hdr)))
         return options
 
+
+def _presets(codec: str | None) -> set[str]:
+    codecs = CODECS.values() if codec is None else [CODECS[codec]]
+    return {preset for one in codecs for preset in one.presets}
+
+
+def _highest(codec: str | None) -> int:
+    codecs = CODECS.values() if codec is None else [CODECS[codec]]
+    return max(one.highest_crf for one in codecs)
+
+
+# Without it libvpx is 20 times as slow, for 0.4 dB and a sixth of the size.
+_VP9_SPEED: Mapping[str, Mapping[str, str]] = {
+    "realtime": {"cpu-used": "6"},
+    "good": {"cpu-used": "4"},
+}
 
 _FIXED: Mapping[str, Mapping[str, str]] = {
     "hevc": {"x265-params": "log-level=none"},
@@ -116,9 +163,13 @@ _FIXED: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class VideoResult:
-    """What became of a video: how many frames were written, and in `damage` one line that says
-    what was wrong with the source; None if nothing was.
+    """The outcome for a video: how many frames were written, none if it was copied.
+
+    `damage` is one line that says what was wrong with the source; None if nothing was. `model` is
+    the name of the one that it got; None: none was expected to help, and its pictures are what
+    they were.
     """
 
     frames: int
     damage: str | None = None
+    model: str | None = None

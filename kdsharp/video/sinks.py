@@ -10,12 +10,13 @@ from kdsharp.errors import UserError
 from kdsharp.files import atomic_file
 from kdsharp.video.camera import Camera
 from kdsharp.video.live import VIEWS, LiveStats
-from kdsharp.video.options import CODECS, VideoOptions
-from kdsharp.video.priority import ordinary_priority
+from kdsharp.video.options import VideoOptions
+from kdsharp.video.threads import ordinary_priority
 
 __all__ = ["FileSink", "VirtualCameraSink", "WindowSink", "file_sink", "virtual_camera", "window"]
 
 _CLOCK = Fraction(1, 90_000)
+_BITS = 8  # of live frames
 _MARGIN = 120  # pixels of the screen that windows' frames and bars take
 
 
@@ -46,15 +47,16 @@ class FileSink:
 def file_sink(path: Path, camera: Camera, options: VideoOptions, view: str) -> Iterator[FileSink]:
     """A new video at `path`, which appears there when the block ends without an error.
 
-    Raises `UserError` for a kind of file that there is not, or that cannot hold the codec.
+    Raises `UserError` for an unknown kind of file, or one that cannot hold the codec.
     """
     import av
 
     with atomic_file(path) as temporary:
         try:
             container = av.open(f"file:{temporary}", "w")
+            options = options.settled(container.format.name, _BITS)
             stream: Any = container.add_stream(
-                CODECS[options.codec].encoder,
+                options.chosen.encoder,
                 rate=Fraction(camera.rate).limit_denominator(1001),
                 options=options.encoder_options(),
             )
@@ -65,6 +67,7 @@ def file_sink(path: Path, camera: Camera, options: VideoOptions, view: str) -> I
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = camera.width, camera.height, "yuv420p"
         context.time_base = stream.time_base = _CLOCK
+        context.color_range = 1  # AVCOL_RANGE_MPEG, which live frames are brought to
         context.thread_type = "FRAME"
         with container:
             try:
@@ -100,7 +103,7 @@ class VirtualCameraSink:
 def virtual_camera(camera: Camera, view: str) -> Iterator[VirtualCameraSink]:
     """A virtual camera as large as `camera`: v4l2loopback on Linux, OBS elsewhere.
 
-    Raises `UserError` where pyvirtualcam or such a device is missing.
+    Raises `UserError` if pyvirtualcam or such a device is missing.
     """
     try:
         import pyvirtualcam
@@ -169,7 +172,7 @@ class WindowSink:
 
 @contextlib.contextmanager
 def window(title: str, view: str) -> Iterator[WindowSink]:
-    """A window of tkinter, which comes with Python. Raises `UserError` where there is none."""
+    """A window of tkinter, which comes with Python. Raises `UserError` if it is not available."""
     try:
         import tkinter
     except ImportError as error:

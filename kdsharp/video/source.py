@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from kdsharp.errors import UserError
+from kdsharp.video.formats import import_av
 
-__all__ = ["Source", "Unit", "open_source"]
+__all__ = ["Unit", "VideoSource", "open_source"]
 
+# FFmpeg's names of what `VIDEO_SUFFIXES` stand for.
+_FORMATS = "mov,matroska,avi,flv,mpegts,mpeg,mpegvideo,mxf,ogg,asf"
+_MUXER_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
 _COVER = 1024  # AV_DISPOSITION_ATTACHED_PIC
 _DECLARING = ("mov", "matroska", "avi")  # these formats write down how long they are
 _SECOND = 1_000_000  # of the container's clock
@@ -26,7 +30,7 @@ class Unit:
     packets: list[Any]
 
 
-class Source:
+class VideoSource:
     """An open video: `stream` is the track to sharpen, `others` the rest.
 
     `frames` counts what `units` has given so far; `total` is how many there ought to be, None where
@@ -47,6 +51,21 @@ class Source:
         self._seen, self._until = 0, 0.0
         # Frames are independent enough to be decoded in several threads, slices seldom are.
         self.stream.thread_type = "AUTO"
+
+    @property
+    def span(self) -> tuple[float, float | None]:
+        """When it begins and ends, in seconds, as the file declares; None if it does not."""
+        start, length = (self.container.start_time or 0) / _SECOND, self.container.duration
+        if length is None:
+            return start, None
+        # Matroska declares when it ends, the others how long they are.
+        from_zero = self.container.format.name.startswith("matroska")
+        return start, length / _SECOND + (0.0 if from_zero else start)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the file says of itself, without what every muxer writes by itself."""
+        return {k: v for k, v in self.container.metadata.items() if k not in _MUXER_TAGS}
 
     @property
     def damage(self) -> str | None:
@@ -153,42 +172,45 @@ class Source:
         form = self.container.format.name
         if self._ended or not form.startswith(_DECLARING):
             return
-        length = (self.container.duration or 0) / _SECOND
+        start, end = self.span
+        length = (start if end is None else end) - start
         if form == "avi" and self.stream.average_rate:  # what it says of its length is a guess
             length = max(length, float(self.stream.frames / self.stream.average_rate))
-        start = (self.container.start_time or 0) / _SECOND
-        missing = length + start - self._until > max(_MISSING, length / 1000)
+        missing = start + length - self._until > max(_MISSING, length / 1000)
         counted = form.startswith("mov")  # AVI counts empty ones as well
         if missing or (counted and self._seen < self.stream.frames):
             self._ended = "breaks off"
 
 
 @contextlib.contextmanager
-def open_source(path: Path) -> Iterator[Source]:
-    """Open the video at `path`. Raises `UserError` when it is none, and for what cannot be read."""
-    import av
+def open_source(path: Path) -> Iterator[VideoSource]:
+    """Open the video at `path`. Raises `UserError` if it is not a readable video.
 
+    Only files of a video format are read, whatever their name: neither still pictures nor
+    playlists, which name other files.
+    """
+    av = import_av()
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path}: no such file")
     if not path.is_file():
-        raise UserError(f"{path}: is no file")
+        raise UserError(f"{path}: not a file")
     try:
         # Named as a file, because FFmpeg takes "a:b.mp4" for a protocol; nothing but files may be
         # opened, because playlists name other things, on other machines.
         container = av.open(
             f"file:{path}",
-            container_options={"protocol_whitelist": "file"},
+            container_options={"protocol_whitelist": "file", "format_whitelist": _FORMATS},
             metadata_errors="replace",
         )
     except PermissionError as error:
         raise UserError(f"{path}: permission denied") from error
     except (av.FFmpegError, ValueError) as error:
-        raise UserError(f"{path}: is no video that FFmpeg can read, or its start is damaged") from (
+        raise UserError(f"{path}: not a video that FFmpeg can read, or its start is damaged") from (
             error
         )
     with container:
-        yield Source(path, container)
+        yield VideoSource(path, container)
 
 
 def _expected(container: Any, stream: Any) -> int | None:

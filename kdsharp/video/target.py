@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from kdsharp.errors import UserError
-from kdsharp.video.formats import full_range, working_format
-from kdsharp.video.hdr import UNKEPT, display_matrix, hdr_parameters
-from kdsharp.video.options import CODECS, VideoOptions
-from kdsharp.video.priority import ordinary_priority
-from kdsharp.video.source import Source
+from kdsharp.video.formats import (
+    UNKEPT,
+    bits,
+    display_matrix,
+    full_range,
+    hdr_parameters,
+    side_data,
+    working_format,
+)
+from kdsharp.video.options import VideoOptions
+from kdsharp.video.source import VideoSource
+from kdsharp.video.threads import ordinary_priority
 
-__all__ = ["Target", "open_target"]
+__all__ = ["Target", "copy_description", "lists_chapters", "muxer_options", "open_target"]
 
 _DROP = {
     "audio": "audio",
@@ -23,12 +30,6 @@ _DROP = {
     "attachment": "attachments",
     "video": "pictures",
 }
-_OWN_TAGS = (
-    "major_brand",
-    "minor_version",
-    "compatible_brands",
-    "encoder",
-)  # the muxer writes them
 _FRAME_DURATION = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: the last frame keeps its length
 _UNSPECIFIED = 2  # of primaries, transfer and matrix
 _TURNABLE = {"mp4", "mov", "ipod", "3gp", "matroska", "webm"}
@@ -38,17 +39,18 @@ _MP4 = {"mp4", "mov", "ipod", "3gp"}
 class Target:
     """An open output; `pixel_format` is what `encode` takes."""
 
-    def __init__(self, container: Any, source: Source, frame: Any, options: VideoOptions) -> None:
+    def __init__(
+        self, container: Any, source: VideoSource, frame: Any, options: VideoOptions
+    ) -> None:
+        options = options.settled(container.format.name, bits(frame.format.name))
         self._container, self._source, self._options = container, source, options
         self._where = str(source.path)
-        self._codec = CODECS[options.codec]
+        self._codec = options.chosen
         self._refuse_what_is_lost(frame)
         self.pixel_format = self._pixel_format(frame)
         self._stream = self._video(frame)
         self._copies = {s.index: copy for s in source.others if (copy := self._copy(s))}
-        for key, value in source.container.metadata.items():
-            if key not in _OWN_TAGS:
-                container.metadata[key] = value
+        container.metadata.update(source.tags)
         if "chapters" not in options.drop:
             container.set_chapters(source.container.chapters())
         self.lost_packets = 0
@@ -74,7 +76,7 @@ class Target:
         try:
             self._container.mux(packets)
         except (av.error.InvalidDataError, av.error.ArgumentError) as error:
-            raise UserError(f"{self._where}: is damaged: its times make no sense") from error
+            raise UserError(f"{self._where}: is damaged: its timestamps make no sense") from error
 
     def start(self) -> None:
         """Write what stands before the first frame.
@@ -109,12 +111,10 @@ class Target:
         return form
 
     def _refuse_what_is_lost(self, frame: Any) -> None:
-        for data in frame.side_data:
-            what = UNKEPT.get(data.type.name)
+        for name, _ in side_data(frame):
+            what = UNKEPT.get(name)
             if what and what not in self._options.drop:
-                raise UserError(
-                    f"{self._where}: has {data.type.name}, which is not kept: --drop {what}"
-                )
+                raise UserError(f"{self._where}: has {name}, which is not kept: --drop {what}")
 
     def _video(self, frame: Any) -> Any:
         source, name = self._source.stream, self._container.format.name
@@ -150,7 +150,7 @@ class Target:
         if name in _MP4 and self._options.codec == "hevc":
             context.codec_tag = "hvc1"  # Apple's players do not know FFmpeg's own hev1
         self._turn(stream, frame)
-        _describe(stream, source)
+        copy_description(stream, source)
         return stream
 
     def _turn(self, stream: Any, frame: Any) -> None:
@@ -160,7 +160,7 @@ class Target:
         name = self._container.format.name
         if name not in _TURNABLE:
             raise UserError(
-                f"{self._where}: is marked to be turned, which a {name} file cannot hold: name "
+                f"{self._where}: is marked as rotated, which a {name} file cannot hold: name "
                 "another output, such as .mp4, or --drop rotation"
             )
         stream.set_display_matrix(matrix)
@@ -170,29 +170,24 @@ class Target:
             return None
         text = hdr_parameters(frame, self._codec.own or "x265-params")
         if text and self._codec.own is None:
+            able = "av1" if self._container.format.name == "webm" else "hevc"
             raise UserError(
                 f"{self._where}: has HDR10's marks, which {self._options.codec} cannot hold: "
-                "choose --codec hevc, or --drop hdr"
+                f"choose --codec {able}, or --drop hdr"
             )
         return text
 
     def _copy(self, source: Any) -> Any:
         """A track like `source`, or None for one to be left out."""
         what = _DROP.get(source.type, "data")
-        if what in self._options.drop or self._lists_chapters(source):
+        if what in self._options.drop or lists_chapters(source, self._source):
             return None
         try:
             stream = self._container.add_stream_from_template(source, opaque=True)
         except ValueError as error:
             raise self._misfit(source) from error
-        _describe(stream, source)
+        copy_description(stream, source)
         return stream
-
-    def _lists_chapters(self, source: Any) -> bool:
-        """QuickTime lists chapters in a track of text, which the muxer writes anew."""
-        return getattr(source, "name", None) == "bin_data" and bool(
-            self._source.container.chapters()
-        )
 
     def _misfit(self, source: Any = None) -> UserError:
         name = self._container.format.name
@@ -207,20 +202,22 @@ class Target:
 
 
 @contextlib.contextmanager
-def open_target(path: Path, source: Source, frame: Any, options: VideoOptions) -> Iterator[Target]:
+def open_target(
+    path: Path, source: VideoSource, frame: Any, options: VideoOptions
+) -> Iterator[Target]:
     """Open `path` for a video like `source`, whose first frame is `frame`.
 
     Raises `UserError` for a suffix that FFmpeg does not know, and for what cannot be kept.
     """
     import av
 
-    # SVT-AV1 tells its life on stderr unless it is told not to.
+    # SVT-AV1 is chatty on stderr unless it is told not to be.
     os.environ.setdefault("SVT_LOG", "1")
     try:
-        container = av.open(f"file:{path}", "w", options=_muxer_options(path, source))
+        container = av.open(f"file:{path}", "w", options=muxer_options(path, source))
     except ValueError as error:
         raise UserError(
-            f"{path.suffix or path.name!r} is no kind of video: name an output that ends with "
+            f"{path.suffix or path.name!r} is not a kind of video: name an output that ends with "
             ".mp4, .mkv or .mov"
         ) from error
     with container:
@@ -229,7 +226,8 @@ def open_target(path: Path, source: Source, frame: Any, options: VideoOptions) -
         yield target
 
 
-def _muxer_options(path: Path, source: Source) -> dict[str, str]:
+def muxer_options(path: Path, source: VideoSource) -> dict[str, str]:
+    """What the muxer of a file like `path` needs to keep all tags of `source`."""
     # Cameras put their position and model under names with dots, which MP4 has a place for only
     # when asked; players find the usual names more easily without.
     dotted = any("." in key for key in source.container.metadata)
@@ -238,7 +236,13 @@ def _muxer_options(path: Path, source: Source) -> dict[str, str]:
     return {}
 
 
-def _describe(stream: Any, source: Any) -> None:
+def lists_chapters(track: Any, source: VideoSource) -> bool:
+    """Whether it is QuickTime's track of text that lists chapters, which the muxer writes anew."""
+    return getattr(track, "name", None) == "bin_data" and bool(source.container.chapters())
+
+
+def copy_description(stream: Any, source: Any) -> None:
+    """Give the track `stream` the disposition and the tags of `source`."""
     stream.disposition = source.disposition
     stream.metadata.update(
         {key: value for key, value in source.metadata.items() if key not in ("encoder", "DURATION")}

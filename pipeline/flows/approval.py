@@ -9,14 +9,14 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 
-from pipeline.promotion.promote import Answer
+from pipeline.release.promotion.promote import Answer
 
-__all__ = ["approver"]
+__all__ = ["Answered", "approver"]
 
 _POLL_S = 5
 
 
-class Decision(RunInput):
+class Answered(RunInput):
     """The form."""
 
     approve: bool
@@ -27,7 +27,7 @@ class Decision(RunInput):
 def approver(subject: str, hours: float) -> Callable[[str], Answer]:
     """A function that shows evidence about `subject` and waits up to `hours` for an answer.
 
-    No answer is a no.
+    No answer counts as no.
     """
 
     # A flow run of its own: one that pauses gives up its deployment's place, and Prefect ends
@@ -37,7 +37,7 @@ def approver(subject: str, hours: float) -> Callable[[str], Answer]:
         create_markdown_artifact(evidence, key="approval-evidence", description=subject)
         page = url_for("flow-run", flow_run.id)
         get_run_logger().info("a person decides about %s: %s", subject, page)
-        form = Decision.with_initial_data(description=evidence)
+        form = Answered.with_initial_data(description=evidence)
         try:
             decision = pause_flow_run(form, timeout=round(hours * 3600), poll_interval=_POLL_S)
         except FlowPauseTimeout:

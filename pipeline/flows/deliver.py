@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 from prefect import get_run_logger
 
-from pipeline.flows.branch import Branch, commit_lock, note_decision
-from pipeline.flows.promote import decide, say
-from pipeline.flows.repro import Outcome
-from pipeline.lineage import read_lineage
+from pipeline.flows.promote import decide, log
 from pipeline.params import load_params
+from pipeline.tracking.lineage import read_lineage
+from pipeline.workspace.branch import Branch, commit_lock, note_decision
+from pipeline.workspace.stage import Outcome
 
 __all__ = ["Delivery", "deliver"]
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of the results."""
+    """What was done with the results."""
 
     lines: tuple[str, ...] = ()
     """Markdown, for the summary."""
@@ -41,16 +41,16 @@ def deliver(outcomes: Mapping[str, Outcome], *, promote: bool, commit: bool) -> 
         return Delivery()
     lines = _merge(branch) if branch else []
     if branch and branch.decision:
-        say(f"nothing new: {branch.name} has the same results ({branch.decision})")
+        log(f"nothing new: {branch.name} has the same results ({branch.decision})")
         return Delivery((f"**Nothing new**: {branch.decision}\n", *lines))
     if branch:
-        say(f"dvc.lock is committed: git merge {branch.name}")
+        log(f"dvc.lock is committed: git merge {branch.name}")
         _push()
     if not promote:
         return Delivery(tuple(lines))
     versions, done = _register(), decide()
     decision = f"{done.name} {done.version}: {done.outcome}: {done.reason}"
-    say(decision)
+    log(decision)
     if branch:
         note_decision(branch, decision)
     return Delivery((*lines, *versions, f"**Decision**: {decision}\n"), done.outcome)
@@ -78,8 +78,8 @@ def _push() -> None:
 
 
 def _register() -> list[str]:
-    from pipeline.registry.register import register
+    from pipeline.release.registry.register import register
 
-    versions = register(say)
+    versions = register(log)
     links = [f"[{v}]({v.url})" if v.url else str(v) for v in versions]
     return [f"Registered: {', '.join(links)}\n"]

@@ -2,7 +2,7 @@
 
 The flow runs in a process of its own, in a session of its own. A terminal sends Ctrl-C to every
 process of the foreground group; Prefect's temporary server would end first, and the flow would
-try for two minutes to tell it that it was interrupted.
+try for two minutes to report to it that it was interrupted.
 """
 
 import contextlib
@@ -14,18 +14,11 @@ import sys
 from pathlib import Path
 
 from kdsharp.errors import KdsharpError, UserError, run
-from pipeline.services.state import standing
+from pipeline.services.prefect_server import configure, require_pages
 
-__all__ = ["configure", "launch_retrain"]
+__all__ = ["launch_retrain"]
 
 _DISTILL_ONLY, _PROMOTE = "--distill-only", "--promote"
-_SETTINGS = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-    # 9 to 25 s were measured on 2 cores; beside a training it takes longer than the default 20.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
-}
 
 
 def launch_retrain(*, distill_only: bool = False, promote: bool = False) -> None:
@@ -47,23 +40,10 @@ def launch_retrain(*, distill_only: bool = False, promote: bool = False) -> None
     raise SystemExit(code)
 
 
-def configure() -> None:
-    """Settings that must stand before prefect is imported; what the user has set stays.
-
-    The server of `make up` is used where it is up.
-    """
-    if "PREFECT_API_URL" not in os.environ and (up := standing()) and up.prefect:
-        os.environ["PREFECT_API_URL"] = f"{up.prefect}/api"
-    os.environ.setdefault("PREFECT_HOME", str(Path(".prefect").resolve()))
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
-
-
 def _main() -> None:
-    """Check everything that can be wrong beforehand, then run the flow."""
-    from pipeline.flows.pages import require_pages
-    from pipeline.flows.plan import plan
+    """First check everything that can be wrong, then run the flow."""
     from pipeline.params import load_params
+    from pipeline.workspace.dag import plan
 
     params = load_params()
     plan()
@@ -114,7 +94,7 @@ class _Lines(logging.Handler):
     """Prints what the project's own code logs, and nothing that Prefect says."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if Path(record.pathname).parent == Path(__file__).parent:
+        if Path(__file__).parents[1] in Path(record.pathname).parents:
             print(record.getMessage(), flush=True)
 
 

@@ -1,20 +1,21 @@
 """The flows `promote` and `rollback`: another model in production, or the reason why not."""
 
+import os
 from typing import Any
 
 from prefect import State, flow, get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from pipeline.flows.pages import require_pages
-from pipeline.flows.publish import publish_promotion
+from pipeline.flows.artifacts import publish_promotion
 from pipeline.params import load_params
-from pipeline.promotion.change import Promotion
+from pipeline.release.promotion.production import Promotion
+from pipeline.services.prefect_server import require_pages
 
-__all__ = ["decide", "promote", "rollback", "say"]
+__all__ = ["decide", "log", "promote", "rollback"]
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     """A line in the pages of the flow run, and at the terminal."""
     get_run_logger().info("%s", line)
 
@@ -30,9 +31,9 @@ def promote(
 @flow(name="rollback", persist_result=False)
 def rollback(model: str = "student", steps: int = 1, why: str = "") -> State[Any]:
     """Put back what was in production `steps` promotions ago."""
-    from pipeline.promotion.rollback import rollback as roll_back
+    from pipeline.release.promotion.rollback import rollback as roll_back
 
-    done = roll_back(model, steps, why=why, who=_who(), say=say)
+    done = roll_back(model, steps, why=why, who=_who(), log=log)
     publish_promotion(done)
     return _state(done)
 
@@ -40,19 +41,23 @@ def rollback(model: str = "student", steps: int = 1, why: str = "") -> State[Any
 def decide(
     model: str = "student", version: int | None = None, *, force: bool = False, why: str = ""
 ) -> Promotion:
-    """Promote within a flow run and publish the report; asks a person where params.yaml says so."""
-    from pipeline.promotion.promote import promote as promote_version
+    """Promote within a flow run and publish the report; asks a person where params.yaml says so.
+
+    Without a standing server nobody sees its pages, and weak evidence is an error.
+    """
+    from pipeline.release.promotion.promote import promote as promote_version
 
     params = load_params().promotion
     require_pages(params)
     approve = None
-    if params.approval == "manual":
+    asked_for_weak = params.weak == "ask" and bool(os.environ.get("PREFECT_API_URL"))
+    if params.approval == "manual" or asked_for_weak:
         from pipeline.flows.approval import approver
 
         subject = f"{model} {version}" if version else f"the candidate {model}"
         approve = approver(subject, params.approval_hours)
     done = promote_version(
-        model, version, force=force, why=why, who=_who(), approve=approve, say=say
+        model, version, force=force, why=why, who=_who(), approve=approve, log=log
     )
     publish_promotion(done)
     return done
@@ -64,6 +69,6 @@ def _who() -> str:
 
 
 def _state(done: Promotion) -> State[Any]:
-    """The outcome as the state's name: Promoted, Refused ... One look at the list of runs tells."""
-    say(f"{done.name} {done.version}: {done.outcome}: {done.reason}")
+    """The outcome as the state's name: Promoted, Refused ... The list of runs shows it."""
+    log(f"{done.name} {done.version}: {done.outcome}: {done.reason}")
     return Completed(name=done.outcome.capitalize(), message=done.reason)

@@ -7,16 +7,17 @@ from prefect import Task, flow, get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
-from pipeline.flows.branch import clean_afterwards
+from pipeline.flows.artifacts import publish_results, publish_summary
 from pipeline.flows.deliver import Delivery, deliver
-from pipeline.flows.pages import require_pages
-from pipeline.flows.plan import plan
-from pipeline.flows.promote import say
-from pipeline.flows.publish import publish_results, publish_summary
-from pipeline.flows.repro import Outcome, StageError, repro
+from pipeline.flows.promote import log
 from pipeline.params import load_params
+from pipeline.services.prefect_server import require_pages
+from pipeline.workspace.branch import clean_afterwards
+from pipeline.workspace.dag import plan
+from pipeline.workspace.repro import StageError, repro
+from pipeline.workspace.stage import Outcome
 
-__all__ = ["retrain"]
+__all__ = ["RETRY_SECONDS", "retrain"]
 
 RETRY_SECONDS: list[float] = [5, 20, 60]
 """Pauses before another try; only for what may pass by itself."""
@@ -24,7 +25,7 @@ RETRY_SECONDS: list[float] = [5, 20, 60]
 
 @flow(name="retrain", persist_result=False)
 def retrain(distill_only: bool = False, promote: bool = False, commit: bool = False) -> Delivery:
-    """Bring all stages up to date and publish the results; returns what became of these.
+    """Bring all stages up to date and publish the results; returns what was done with these.
 
     With `distill_only` the student learns from the teacher in production. `promote` registers
     what is new and promotes it if the gate allows; `commit` commits dvc.lock to a branch, in the
@@ -47,13 +48,13 @@ def retrain(distill_only: bool = False, promote: bool = False, commit: bool = Fa
 def _run_stages(distill_only: bool) -> dict[str, Outcome]:
     stages = plan()
     if distill_only:
-        from pipeline.promotion.teacher import fetch_production_teacher
+        from pipeline.release.promotion.pull import fetch_production_teacher
 
-        fetch_production_teacher(say)
+        fetch_production_teacher(log)
         stages.remove("teacher")
     outcomes: dict[str, Outcome] = {name: _stage_task(name)(name) for name in stages}
     if all(outcome == "unchanged" for outcome in outcomes.values()):
-        say(f"nothing changed: all {len(outcomes)} stages are up to date")
+        log(f"nothing changed: all {len(outcomes)} stages are up to date")
     else:
         publish_results()
     return outcomes
@@ -73,16 +74,16 @@ def _stage_task(name: str) -> Task[[str], Outcome]:
 
 
 def _run_stage(name: str) -> Outcome:
-    log = get_run_logger()
-    log.info("%s ...", name)
+    logger = get_run_logger()
+    logger.info("%s ...", name)
     try:
-        outcome = repro(name, log.info)
+        outcome = repro(name, logger.info)
     except StageError as error:
         tried = task_run.run_count
         if error.transient and tried <= len(RETRY_SECONDS):
-            log.warning("%s; trying again in %g s", error, RETRY_SECONDS[tried - 1])
+            logger.warning("%s; trying again in %g s", error, RETRY_SECONDS[tried - 1])
         raise
-    log.info("%s: %s", name, outcome)
+    logger.info("%s: %s", name, outcome)
     return outcome
 
 

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from kdsharp.errors import describe
-from pipeline.flows.worktree import hold_worktree, prepare, tracking_uri
+from pipeline.workspace.worktree import hold_worktree, prepare, tracking_uri
 
 __all__ = ["in_checkout", "in_worktree"]
 

@@ -1,12 +1,14 @@
-"""`python -m pipeline.services.deploy`: tell Prefect's server of this checkout's deployments."""
+"""`python -m pipeline.services.deploy`: tell Prefect's server about this checkout's deployments."""
 
 import sys
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from kdsharp.errors import KdsharpError, run
 from pipeline.services.prefect_server import POOL
+
+if TYPE_CHECKING:
+    from prefect import State
 
 __all__ = ["bury", "deploy"]
 
@@ -33,39 +35,24 @@ def deploy() -> None:
 
 
 def bury() -> None:
-    """Let runs that went down with their worker end, those waiting for a person as well.
+    """End the runs that went down with their worker, also those waiting for a person.
 
     Prefect would show them as running for ever. Only while no worker runs.
     """
     from prefect import get_client
-    from prefect.client.schemas.filters import (
-        FlowRunFilter,
-        FlowRunFilterParentFlowRunId,
-        FlowRunFilterState,
-        FlowRunFilterStateType,
-        WorkPoolFilter,
-        WorkPoolFilterName,
-    )
-    from prefect.client.schemas.objects import State, StateType
+    from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
     from prefect.states import Crashed
 
-    begun = FlowRunFilterState(
-        type=FlowRunFilterStateType(
-            any_=[StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
-        )
-    )
-    ours = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
+    begun = {"state": {"type": {"any_": ["PENDING", "RUNNING", "PAUSED", "CANCELLING"]}}}
+    ours = WorkPoolFilter.model_validate({"name": {"any_": [POOL]}})
     ended: State[Any] = Crashed(message="Its worker was stopped.")
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(state=begun), work_pool_filter=ours
+            flow_run_filter=FlowRunFilter.model_validate(begun), work_pool_filter=ours
         )
-        parents: list[UUID] = [flow_run.id for flow_run in runs]
-        if parents:
-            inner = FlowRunFilterParentFlowRunId(any_=parents)
-            runs += client.read_flow_runs(
-                flow_run_filter=FlowRunFilter(state=begun, parent_flow_run_id=inner)
-            )
+        if runs:
+            inner = begun | {"parent_flow_run_id": {"any_": [run.id for run in runs]}}
+            runs += client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(inner))
         for flow_run in runs:
             client.set_flow_run_state(flow_run.id, ended, force=True)
 

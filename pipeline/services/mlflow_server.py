@@ -1,12 +1,19 @@
-"""MLflow's server over the store of this checkout, for this computer only."""
+"""MLflow's server over the store of this checkout, for this computer only; `make ui` too."""
 
 import os
+import signal
 import sys
+from functools import partial
 
+import psutil
+
+from kdsharp.errors import KdsharpError, UserError
 from pipeline.paths import MLRUNS
-from pipeline.store import open_store, quiet, shown_uri, store_uri
+from pipeline.services.process import answers, free_port, last_line, start, stop, wait_until_ready
+from pipeline.tracking.artifacts import artifacts_of, database_of
+from pipeline.tracking.store import open_store, quiet, shown_uri, store_uri
 
-__all__ = ["mlflow_server", "shown_backend"]
+__all__ = ["mlflow_server", "serve_ui", "shown_backend"]
 
 _BACKEND, _DESTINATION = "MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION"
 
@@ -23,6 +30,8 @@ def mlflow_server(port: int) -> tuple[list[str], dict[str, str]]:
         open_store()
         # By the environment: everybody may read a command line, and it can hold a password.
         env[_BACKEND] = store_uri()
+        if (database := database_of(store_uri())) is not None:
+            env[_DESTINATION] = artifacts_of(database).as_uri()
     env.setdefault(_DESTINATION, (MLRUNS / "artifacts").resolve().as_uri())
     # Eight more processes, for jobs that only language models need.
     env["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
@@ -35,3 +44,27 @@ def mlflow_server(port: int) -> tuple[list[str], dict[str, str]]:
 def shown_backend() -> str:
     """What the server serves, for people."""
     return _BACKEND if _BACKEND in os.environ else shown_uri()
+
+
+def serve_ui(port: int = 0) -> None:
+    """Serve until Ctrl-C or SIGTERM; `port` 0 lets the system choose.
+
+    Raises `UserError` where the port is taken, or where the store is a server, which has its own
+    pages.
+    """
+    if store_uri().startswith("http"):
+        raise UserError(f"the store is a server: open {shown_uri()} in a browser")
+    port = free_port(port, "--port")
+    address = f"http://127.0.0.1:{port}"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A session of its own: Ctrl-C reaches us alone, and we end the server and its workers.
+    server = start("ui", *mlflow_server(port), address)
+    try:
+        wait_until_ready(server, partial(answers, f"{address}/health"))
+        print(f"MLflow on {shown_backend()}: {address} (Ctrl-C stops it)", flush=True)
+        code = psutil.Process(server.pid).wait()
+        raise KdsharpError(f"MLflow's server stopped by itself ({code}): {last_line(server.log)}")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        stop(server)

@@ -5,16 +5,49 @@ import json
 import os
 import sys
 import urllib.request
+from pathlib import Path
 
-from pipeline.flows.launch import configure
+import psutil
 
-__all__ = ["POOL", "WORKER", "environment", "is_online", "server_command", "worker_command"]
+from kdsharp.errors import UserError
+from pipeline.params import PromotionParams
+from pipeline.services.state import standing
+
+__all__ = [
+    "POOL",
+    "WORKER",
+    "configure",
+    "environment",
+    "is_online",
+    "require_pages",
+    "server_command",
+    "worker_command",
+]
 
 POOL = "kdsharp"
 """The work pool, as in prefect.yaml."""
 WORKER = "kdsharp"
 
 _PREFECT = (sys.executable, "-m", "prefect")
+_SETTINGS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+    # 9 to 25 s were measured on 2 cores; beside a training it takes longer than the default 20.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+}
+
+
+def configure() -> None:
+    """Settings that must stand before prefect is imported; what the user has set stays.
+
+    The server of `make up` is used where it is up.
+    """
+    if "PREFECT_API_URL" not in os.environ and (address := standing().get("prefect")):
+        os.environ["PREFECT_API_URL"] = f"{address}/api"
+    os.environ.setdefault("PREFECT_HOME", str(Path(".prefect").resolve()))
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 def environment(address: str) -> dict[str, str]:
@@ -44,8 +77,8 @@ def worker_command() -> list[str]:
     return [*_PREFECT, "worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER]
 
 
-def is_online(address: str, since: float) -> bool:
-    """Whether the worker has reported to the server after `since`, seconds since 1970."""
+def is_online(address: str, pid: int) -> bool:
+    """Whether the worker, the process `pid`, has reported to the server; not an earlier one."""
     request = urllib.request.Request(  # noqa: S310 - our own address
         f"{address}/api/work_pools/{POOL}/workers/filter",
         b"{}",
@@ -54,7 +87,16 @@ def is_online(address: str, since: float) -> bool:
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
             workers = json.load(answer)
-    except OSError:
+        since = psutil.Process(pid).create_time()
+    except (OSError, psutil.Error):
         return False
     beats = [worker["last_heartbeat_time"] for worker in workers if worker["name"] == WORKER]
     return any(datetime.datetime.fromisoformat(b).timestamp() > since for b in beats if b)
+
+
+def require_pages(params: PromotionParams) -> None:
+    """Raise `UserError` if a person has to approve and no Prefect server is running."""
+    if params.approval == "manual" and not os.environ.get("PREFECT_API_URL"):
+        raise UserError(
+            "promotion.approval is manual, so a person answers in Prefect's pages: make up first"
+        )

@@ -1,27 +1,69 @@
 """Start a process that outlives us, wait until it answers, stop it with all it has started."""
 
 import contextlib
+import os
 import secrets
 import signal
+import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 
-from kdsharp.errors import KdsharpError
-from pipeline.services.state import SERVICES, Service
+from kdsharp.errors import KdsharpError, UserError
+from pipeline.services.state import MARK, SERVICES, Service, runs
 
-__all__ = ["last_line", "start", "stop", "wait_until_ready"]
+__all__ = ["answers", "free_port", "is_free", "last_line", "start", "stop", "wait_until_ready"]
 
-_MARK = "KDSHARP_SERVICE"
 _PATIENCE_S = 25.0
 """A stage that is told to stop may take 20 s to write its checkpoint."""
 
+_SHOWN_S = 5.0
+"""How long a new process may take to show that it is ours."""
+
 _REPORT_S = 2.0
-"""So long the worker has to tell the server about a run that ended."""
+"""How long the worker has to report to the server that a run ended."""
+
+
+def free_port(port: int, option: str) -> int:
+    """`port`, or one that the system chooses where it is 0.
+
+    Raises `UserError` that names `option` where the port is taken or not allowed.
+    """
+    try:
+        return _bind(port)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise UserError(f"port {port}: {reason}; choose another with {option}") from None
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on it now."""
+    try:
+        return bool(_bind(port))
+    except OSError:
+        return False
+
+
+def answers(address: str) -> bool:
+    """Whether a server says at `address`, http://..., that it is well."""
+    try:
+        urllib.request.urlopen(address, timeout=5).close()  # noqa: S310 - our own address
+    except OSError:
+        return False
+    return True
+
+
+def _bind(port: int) -> int:
+    with socket.socket() as probe:
+        # Connections that have just ended do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return int(probe.getsockname()[1])
 
 
 def start(
@@ -34,21 +76,26 @@ def start(
     with log.open("wb") as opened:
         process = subprocess.Popen(
             command,
-            env={**env, _MARK: mark},
+            env={**env, MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=opened,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    service = Service(name, process.pid, mark, address)
+    # The system shows what marks it as ours a moment after the program has begun.
+    deadline = time.monotonic() + _SHOWN_S
+    while not service.alive and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
     # It is to outlive this object, which would warn of that.
     process.returncode = 0
-    created = psutil.Process(process.pid).create_time()
-    return Service(name, process.pid, created, mark, address)
+    return service
 
 
-def wait_until_ready(service: Service, answers: Callable[[], bool], seconds: float) -> None:
+def wait_until_ready(service: Service, answers: Callable[[], bool], seconds: float = 180.0) -> None:
     """Return once `answers()` is true and it is `service` that answers.
 
+    Servers answer after 5 to 25 s on an idle machine with 2 cores.
     Raises `KdsharpError` with the last line of the log when the process ends, when another one
     has its port, or after `seconds`.
     """
@@ -87,24 +134,19 @@ def stop(service: Service) -> bool:
 
 
 def _stop_runs(worker: psutil.Process) -> None:
-    """End flow runs first: a stage writes its checkpoint, and the worker tells of the end."""
-    runs = []
+    """End flow runs first: a stage writes its checkpoint, and the worker reports the end."""
+    flows = []
     with contextlib.suppress(psutil.Error):
-        runs = worker.children()
-    _signal(runs, signal.SIGTERM)
-    if runs:
-        _wait(runs)
+        flows = worker.children()
+    _signal(flows, signal.SIGTERM)
+    if flows:
+        _wait(flows)
         time.sleep(_REPORT_S)
 
 
 def _family(service: Service) -> list[psutil.Process]:
     """Every process that is marked as ours, also those whose parent was killed."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(_MARK) == service.mark and _runs(process):
-                found.append(process)
-    return found
+    return [process for process in psutil.process_iter() if service.owns(process)]
 
 
 def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
@@ -116,16 +158,9 @@ def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None
 def _wait(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
     """Those that still run after a while."""
     deadline = time.monotonic() + _PATIENCE_S
-    while (left := [p for p in processes if _runs(p)]) and time.monotonic() < deadline:
+    while (left := [p for p in processes if runs(p)]) and time.monotonic() < deadline:
         time.sleep(0.1)
     return left
-
-
-def _runs(process: psutil.Process) -> bool:
-    """Whether it has not ended; in a container nobody may ever collect what has."""
-    with contextlib.suppress(psutil.Error):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 def _ports(service: Service) -> set[int]:

@@ -10,13 +10,13 @@ import psutil
 
 from kdsharp.files import write_json
 
-__all__ = ["SERVICES", "Service", "Standing", "read_state", "standing", "write_state"]
+__all__ = ["MARK", "SERVICES", "Service", "read_state", "runs", "standing", "write_state"]
 
 SERVICES = Path(".services")
 """Logs and the note, below the root of the checkout; git ignores it."""
 _STATE = SERVICES / "state.json"
-_CLOCK_S = 5.0
-"""So far a process's time of creation may move, which is counted from a clock that is set."""
+MARK = "KDSHARP_SERVICE"
+"""The variable that holds a service's mark."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,8 @@ class Service:
 
     name: str
     pid: int
-    created: float
-    """Seconds since 1970: a later process with the same number is another one."""
     mark: str
-    """In the environment of the process and of all that it starts."""
+    """In the environment of the process and of all that it starts, and of no other."""
     address: str | None = None
     """http://127.0.0.1:PORT; None for the worker, which listens on nothing."""
     attached: str | None = None
@@ -44,35 +42,35 @@ class Service:
     @property
     def alive(self) -> bool:
         """Whether the very process that was started still runs."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < _CLOCK_S
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
+        with contextlib.suppress(psutil.Error):
+            return self.owns(psutil.Process(self.pid))
+        return False
+
+    def owns(self, process: psutil.Process) -> bool:
+        """Whether `process` is of this service, and has not ended."""
+        with contextlib.suppress(psutil.Error, OSError):
+            return process.environ().get(MARK) == self.mark and runs(process)
+        return False
 
 
-@dataclass(frozen=True)
-class Standing:
-    """The addresses of the servers that are up, each http://127.0.0.1:PORT or None."""
+def runs(process: psutil.Process) -> bool:
+    """Whether it has not ended; in a container nobody may ever collect what has."""
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
-    prefect: str | None
-    mlflow: str | None
 
-
-def standing() -> Standing | None:
-    """The servers of the checkout in the working directory; None when none is up.
+def standing() -> dict[str, str]:
+    """Name -> address, http://127.0.0.1:PORT, of the checkout's servers that are up.
 
     Cheap: reads one file and asks no server.
     """
-    up = {s.name: s.address for s in read_state().values() if s.ready and s.alive}
-    if not up:
-        return None
-    return Standing(prefect=up.get("prefect"), mlflow=up.get("mlflow"))
+    found = read_state().values()
+    return {s.name: s.address for s in found if s.address and s.ready and s.alive}
 
 
 def read_state() -> dict[str, Service]:
-    """What was started and not stopped, by name; empty where nothing readable is noted."""
+    """What was started and not stopped, by name; empty if no readable note exists."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         notes = json.loads(_STATE.read_text(encoding="utf-8"))
         return {note["name"]: Service(**note) for note in notes}

@@ -1,7 +1,7 @@
 """Stage `acquire`: photos into data/raw/train, val and test, disjoint by content."""
 
+from pipeline.data.collect import collect, open_source
 from pipeline.params import Params
-from pipeline.sources.collect import collect, open_source
 from pipeline.stages.run import run_stage
 
 __all__ = ["main"]

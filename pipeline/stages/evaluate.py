@@ -6,55 +6,54 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kdsharp.card import CARD, read_card
 from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir, atomic_file, sha256_file, write_json, write_text
-from kdsharp.train.student import load_student
-from kdsharp.train.teacher import load_teacher
-from pipeline.generalisation import UNSEEN, headline, with_gaps
-from pipeline.lineage import read_lineage
-from pipeline.methods import load_methods
+from kdsharp.progress import Progress
+from kdsharp.runtime.card import CARD, read_card
+from kdsharp.train.student.network import load_student
+from kdsharp.train.teacher.interface import AnyTeacher
+from kdsharp.train.teacher.network import find_teacher
+from pipeline.evaluation.held_out import HELD_OUT, configured, headline, with_gaps
+from pipeline.evaluation.methods import load_methods
+from pipeline.evaluation.report.held_out import draw, section
+from pipeline.evaluation.report.page import MOST_CARDS, Evaluation, card, page
+from pipeline.evaluation.report.panels import choose, file_names, panel, show
+from pipeline.evaluation.results import ROWS
+from pipeline.evaluation.scoring import SPLITS, Method, Results, averages, list_photos, score
 from pipeline.params import Params
 from pipeline.paths import CURVES, EXPORT, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
-from pipeline.progress import progress
-from pipeline.report.cards import card
-from pipeline.report.generalisation import draw, section
-from pipeline.report.page import MOST_CARDS, Evaluation, page
-from pipeline.report.panel import panel
-from pipeline.report.shown import choose, file_names, show
-from pipeline.results import ROWS
-from pipeline.scoring import SPLITS, Method, Results, averages, list_photos, score
 from pipeline.stages.run import run_stage
-from pipeline.tracking import TrackedRun, find_run, start
-from pipeline.unseen import configured
+from pipeline.tracking.lineage import read_lineage
+from pipeline.tracking.runs import TrackedRun, find_run, start
 
 __all__ = ["main"]
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-IMAGES, PANELS, PAGE = REPORTS / "images.csv", REPORTS / "comparison", REPORTS / "report.html"
+_IMAGES, _PANELS, _PAGE = REPORTS / "images.csv", REPORTS / "comparison", REPORTS / "report.html"
 
 
 def main(params: Params) -> None:
     """Write reports/metrics.json, images.csv, comparison/ and report.html, and record them.
 
-    Photos of `evaluate.unseen` are scored beside those of validation and test.
+    Photos of `evaluate.held_out` are scored beside those of validation and test.
     """
     photos = list_photos()
-    teacher, student = load_teacher(TEACHER), load_student(STUDENT)
+    teacher, student = find_teacher(TEACHER), load_student(STUDENT)
     methods = load_methods(params, teacher, student)
-    histories = {name: _history(name) for name in ("teacher", "student")}
+    trained = ["student"] if teacher is None or teacher.foreign else ["teacher", "student"]
+    histories = {name: _history(name) for name in trained}
     manifest = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
     photos += configured(params, manifest)
-    with start("evaluate", read_lineage(params), tags=_tags()) as run:
+    with start("evaluate", read_lineage(params), tags=_tags(teacher)) as run:
         run.params({key: getattr(params, key).model_dump() for key in ("degradation", "evaluate")})
-        with progress("scoring photos", len(photos), "photos") as done:
-            table = score(photos, methods, params.degradation, done)
+        with Progress(len(photos), "scoring photos", "photos", lines=True) as progress:
+            table = score(photos, methods, params.degradation, progress.at)
         results = with_gaps(averages(table))
         found = Evaluation(params, manifest, teacher, student, table, results, histories)
         _write_numbers(table, results)
         cards = _draw(params, methods, table[table["split"].isin(SPLITS)])
-        write_text(PAGE, page(found, cards, _unseen(params, table, results)))
+        write_text(_PAGE, page(found, cards, _held_out(params, table, results)))
         _record(run, results)
     _tell(results)
 
@@ -66,10 +65,10 @@ def _history(stage: str) -> pd.DataFrame:
         raise UserError(f"{CURVES / stage}.csv is missing: dvc repro {stage} writes it") from None
 
 
-def _tags() -> dict[str, str]:
+def _tags(teacher: AnyTeacher | None) -> dict[str, str]:
     student = sha256_file(STUDENT)
     return {
-        "kdsharp.teacher_sha256": sha256_file(TEACHER),
+        "kdsharp.teacher_sha256": sha256_file(TEACHER) if teacher else "",
         "kdsharp.student_sha256": student,
         "kdsharp.student_run": find_run("student", {"kdsharp.sha256": student}) or "",
     }
@@ -77,7 +76,7 @@ def _tags() -> dict[str, str]:
 
 def _write_numbers(table: pd.DataFrame, results: Results) -> None:
     write_json(METRICS, results)
-    with atomic_file(IMAGES) as temporary:
+    with atomic_file(_IMAGES) as temporary:
         table.to_csv(
             temporary, index=False, float_format="%.6f", lineterminator="\n", encoding="utf-8"
         )
@@ -90,21 +89,21 @@ def _draw(params: Params, methods: dict[str, Method], table: pd.DataFrame) -> li
     subtitle = f"{params.degradation.name} x{params.degradation.scale}"
     cards = []
     with (
-        atomic_dir(PANELS) as folder,
-        progress("drawing panels", len(chosen), "photos") as done,
+        atomic_dir(_PANELS) as folder,
+        Progress(len(chosen), "drawing panels", "photos", lines=True) as progress,
     ):
         for number, (photo, remark) in enumerate(chosen.items(), start=1):
             shown = show(photo, methods, table, params.degradation, remark)
             panel(shown, subtitle).save(folder / names[photo])
             # An empty string counts as a figure that the page has no room for.
             cards.append(card(shown) if number <= MOST_CARDS else "")
-            done(number)
+            progress.step()
     return cards
 
 
-def _unseen(params: Params, table: pd.DataFrame, results: Results) -> str:
-    """The section of the page on unseen photos; empty without them."""
-    if UNSEEN not in results:
+def _held_out(params: Params, table: pd.DataFrame, results: Results) -> str:
+    """The section of the page on held-out photos; empty without them."""
+    if HELD_OUT not in results:
         return ""
     made = params.degradation
     return section(results, table, draw(results, table, f"{made.name} x{made.scale}"))
@@ -119,7 +118,7 @@ def _record(run: TrackedRun, results: Results) -> None:
             for metric, value in metrics.items()
         }
     )
-    for path in (METRICS, IMAGES, PAGE, EXPORT / CARD):
+    for path in (METRICS, _IMAGES, _PAGE, EXPORT / CARD):
         run.file(path)
     for path in _panels():
         run.picture(path, "comparison")
@@ -129,17 +128,17 @@ def _record(run: TrackedRun, results: Results) -> None:
 
 
 def _panels() -> list[Path]:
-    return sorted(PANELS.glob("*.png"))
+    return sorted(_PANELS.glob("*.png"))
 
 
 def _tell(results: Results) -> None:
-    log.info("%-14s %-26s %s", "Y-PSNR / SSIM", "validation", "test")
+    _log.info("%-14s %-26s %s", "Y-PSNR / SSIM", "validation", "test")
     for method in results["test"]:
         cells = [_cell(results[split], method) for split in ("val", "test")]
-        log.info("%-14s %-26s %s", ROWS[method], *cells)
-    if UNSEEN in results:
-        log.info("%s", headline(results))
-    log.info("report: %s", PAGE)
+        _log.info("%-14s %-26s %s", ROWS[method], *cells)
+    if HELD_OUT in results:
+        _log.info("%s", headline(results))
+    _log.info("report: %s", _PAGE)
 
 
 def _cell(rows: dict[str, dict[str, float]], method: str) -> str:

@@ -1,4 +1,7 @@
-"""Stage `export`: the student as ONNX, in float and in int8, with its card, each file proven."""
+"""Stage `export`: the student as ONNX, in float and in int8, with its card, each file proven.
+
+And, where it undoes plain enlarging, both forms with the enlarging before them.
+"""
 
 import dataclasses
 import logging
@@ -10,30 +13,31 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kdsharp.card import FORMAT, Card, Int8, Tensor, write_card
 from kdsharp.color import luma
-from kdsharp.engine import ENGINES, load_engine
 from kdsharp.files import atomic_dir, sha256_file
 from kdsharp.metrics import METRICS
-from kdsharp.sharpen import Sharpener
-from kdsharp.train.export import INPUT, OUTPUT, check_parity, write_onnx
-from kdsharp.train.export_int8 import check_int8, write_int8
-from kdsharp.train.patches import load_patches
-from kdsharp.train.quantize import quantize
-from kdsharp.train.student import Student, load_student
-from kdsharp.train.weights import read_about
-from pipeline.lineage import data_hash
-from pipeline.model_card import write_model_card
+from kdsharp.runtime.card import FORMAT, Card, Int8, Tensor, write_card
+from kdsharp.runtime.engine import ENGINES, load_engine
+from kdsharp.sharpening.sharpener import Sharpener
+from kdsharp.train.dataset.patches import load_patches
+from kdsharp.train.export.add_upscalers import add_upscalers
+from kdsharp.train.export.fp32 import INPUT, OUTPUT, check_parity, write_onnx
+from kdsharp.train.export.int8 import check_int8, write_int8
+from kdsharp.train.export.quantize import quantize
+from kdsharp.train.loop.weights import read_about, role_of
+from kdsharp.train.student.network import Student, load_student
+from pipeline.evaluation.report.model_card import write_model_card
+from pipeline.evaluation.scoring import Method, list_photos, read_manifest, score
 from pipeline.params import Params
 from pipeline.paths import EXPORT, PATCHES, STUDENT, TEACHER
-from pipeline.scoring import Method, list_photos, read_manifest, score
 from pipeline.stages.run import run_stage
+from pipeline.tracking.lineage import data_hash
 
 __all__ = ["main"]
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-FILE, FILE_INT8 = "student.onnx", "student_int8.onnx"
+_FILE, _FILE_INT8 = "student.onnx", "student_int8.onnx"
 
 
 def main(params: Params) -> None:
@@ -41,14 +45,15 @@ def main(params: Params) -> None:
     student = load_student(STUDENT)
     engines = [name for name in ENGINES if find_spec(name)]
     with atomic_dir(EXPORT) as folder:
-        write_onnx(student, folder / FILE)
-        card = _card(student, params, folder / FILE)
+        write_onnx(student, folder / _FILE)
+        card = _card(student, params, folder / _FILE)
         write_card(folder, card)
         for name in engines:
             worst = check_parity(student, load_engine(folder, name).run, params.export.tolerance)
-            log.info("%s agrees with the trained student to %.1e on odd sizes", name, worst)
+            _log.info("%s agrees with the trained student to %.1e on odd sizes", name, worst)
         if params.export.int8:
             card = _add_int8(student, card, folder, engines, params)
+        card = add_upscalers(folder, engines, params.export.tolerance)
         card = _with_metrics(card, folder, params)
         write_card(folder, card)
         settings = {
@@ -56,7 +61,7 @@ def main(params: Params) -> None:
             "patches": asdict(params.patches),
         }
         write_model_card(folder, card, read_manifest(), settings)
-    log.info("%s: %d parameters, %s", EXPORT, card.parameters, f"{card.macs_per_pixel:.0f} MAC/px")
+    _log.info("%s: %d parameters, %s", EXPORT, card.parameters, f"{card.macs_per_pixel:.0f} MAC/px")
 
 
 def _add_int8(
@@ -64,15 +69,15 @@ def _add_int8(
 ) -> Card:
     """Write the int8 file and prove it; the card with it, its loss still unknown."""
     quantized = quantize(student, _calibration(student, params.export.calibration))
-    write_int8(quantized, folder / FILE_INT8)
+    write_int8(quantized, folder / _FILE_INT8)
     port = Tensor(INPUT, student.planes, dtype="uint8", range=(0.0, 255.0))
     output = dataclasses.replace(port, name=OUTPUT)
-    int8 = Int8(FILE_INT8, sha256_file(folder / FILE_INT8), port, output, loss_db=0.0)
+    int8 = Int8(_FILE_INT8, sha256_file(folder / _FILE_INT8), port, output, loss_db=0.0)
     card = dataclasses.replace(card, int8=int8)
     write_card(folder, card)
     for name in engines:
         share = check_int8(quantized, load_engine(folder, name, precision="int8").run8)
-        log.info("%s agrees with the int8 student in all but %.2g of the values", name, share)
+        _log.info("%s agrees with the int8 student in all but %.2g of the values", name, share)
     return card
 
 
@@ -91,9 +96,9 @@ def _with_metrics(card: Card, folder: Path, params: Params) -> Card:
     if card.int8 is None:
         return dataclasses.replace(card, metrics={"val": metrics})
     loss = round(metrics["student_onnx"]["psnr_y"] - metrics["student_int8"]["psnr_y"], 4)
-    log.info("int8 costs %.3f dB on the validation photos", loss)
+    _log.info("int8 costs %.3f dB on the validation photos", loss)
     if loss > params.export.int8_loss_db:
-        log.warning(
+        _log.warning(
             "int8 costs more than export.int8_loss_db %g: raise export.calibration, or do without "
             "it (export.int8: false)",
             params.export.int8_loss_db,
@@ -124,7 +129,7 @@ def _card(student: Student, params: Params, path: Path) -> Card:
     return Card(
         format=FORMAT,
         name=params.export.name,
-        file=FILE,
+        file=_FILE,
         sha256=sha256_file(path),
         degradation=params.degradation.name,
         scale=params.degradation.scale,
@@ -133,7 +138,7 @@ def _card(student: Student, params: Params, path: Path) -> Card:
         input=Tensor(INPUT, student.planes),
         output=Tensor(OUTPUT, student.planes),
         receptive_radius=student.receptive_radius,
-        grid=student.config.grid,
+        grid=student.config.unshuffle_factor,
         parameters=student.parameter_count,
         macs_per_pixel=student.macs_per_pixel,
         lineage=_lineage(),
@@ -146,8 +151,15 @@ def _lineage() -> dict[str, object]:
     return {
         "data_hash": data_hash(),
         "student": {"sha256": sha256_file(STUDENT), **read_about(STUDENT)},
-        "teacher": {"sha256": sha256_file(TEACHER), **read_about(TEACHER)},
+        "teacher": _teacher(),
     }
+
+
+def _teacher() -> dict[str, object] | None:
+    """The teacher that the student learned from; None where it was none."""
+    if role_of(TEACHER) != "teacher":
+        return None
+    return {"sha256": sha256_file(TEACHER), **read_about(TEACHER)}
 
 
 if __name__ == "__main__":

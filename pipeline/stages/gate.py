@@ -8,50 +8,57 @@ import pandas as pd
 
 from kdsharp.errors import UserError, describe
 from kdsharp.files import atomic_dir
-from kdsharp.images import SUFFIXES
-from pipeline.gate.apart import check_apart
-from pipeline.gate.crops import FILES, GateSet, Source, cut_gate_set, load_gate_set, made_with
+from kdsharp.imageio.decode import SUFFIXES
+from pipeline.data.check import check, without_copies
+from pipeline.data.source import Candidate, CheckedPhoto
 from pipeline.params import GateParams, Params, PromotionParams
 from pipeline.paths import GATE, MANIFEST, RAW
-from pipeline.sources.check import check, without_copies
-from pipeline.sources.source import Candidate, Photo
+from pipeline.release.gate.crops import (
+    FILES,
+    CropSource,
+    GateSet,
+    check_contamination,
+    cut_gate_set,
+    load_gate_set,
+    made_with,
+)
 from pipeline.stages.run import run_stage
 
 __all__ = ["main"]
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _LOCK = Path("dvc.lock")
 
 
 def main(params: Params) -> None:
     """Keep data/gate if it was cut with these parameters, else cut it.
 
-    Either way its photos are none of train and val, or it is a `UserError`.
+    Either way raises `UserError` if one of its photos is in train or val.
     """
     manifest = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
     distance = params.data.duplicate_distance
     kept = _kept(params)
     if kept:
-        check_apart(kept.sources, manifest, RAW, distance)
+        check_contamination(kept.sources, manifest, RAW, distance)
     else:
         photos = _photos(params.gate, manifest, params.degradation.scale)
-        sources = [Source(p.name, p.sha256, p.fingerprint) for p in photos]
-        check_apart(sources, manifest, RAW, distance)
+        sources = [CropSource(p.name, p.sha256, p.perceptual_hash) for p in photos]
+        check_contamination(sources, manifest, RAW, distance)
         cut_gate_set(photos, GATE, params.gate, params.degradation)
     _tell(kept or load_gate_set(), "kept as it is" if kept else "cut anew", params.promotion)
 
 
 def _kept(params: Params) -> GateSet | None:
-    """The set as it was made before, with the same parameters; None: there is none.
+    """The set as it was made before, with the same parameters; None if there is none.
 
-    DVC remembers no runs of a stage whose output persists, and runs it where the output is missing,
-    as in another worktree. So a set that is missing or damaged is taken from DVC's cache.
+    DVC does not remember the runs of a stage whose output persists, and runs it if the output is
+    missing, as in another worktree. So a missing or damaged set is taken from DVC's cache.
     """
     try:
         found = load_gate_set()
     except UserError as error:
         if GATE.exists():
-            log.warning("%s", error)
+            _log.warning("%s", error)
             shutil.rmtree(GATE)
         if not _restore():
             return None
@@ -72,12 +79,12 @@ def _restore() -> bool:
                 cache.get_file((GATE / name).as_posix(), str(folder / name))
             load_gate_set(folder)
     except Exception as error:  # noqa: BLE001 - whatever a cache or a remote may lack
-        log.warning("the gate that dvc.lock names is not to be had here: %s", describe(error))
+        _log.warning("the gate that dvc.lock names is not available here: %s", describe(error))
         return False
     return True
 
 
-def _photos(params: GateParams, manifest: pd.DataFrame, scale: int) -> list[Photo]:
+def _photos(params: GateParams, manifest: pd.DataFrame, scale: int) -> list[CheckedPhoto]:
     """The test photos or those of `gate.folder`, by name, that are large enough for a crop."""
     if params.folder is None:
         names = manifest.loc[manifest["split"] == "test", "name"]
@@ -94,7 +101,7 @@ def _photos(params: GateParams, manifest: pd.DataFrame, scale: int) -> list[Phot
             "needs: lower gate.size, or set gate.folder to a folder of larger photos"
         )
     if left_out:
-        log.info("gate: left out %d photos that are unusable, copies or too small", left_out)
+        _log.info("gate: left out %d photos that are unusable, copies or too small", left_out)
     return large
 
 
@@ -107,11 +114,11 @@ def _folder(root: Path) -> list[Candidate]:
 
 def _tell(gate: GateSet, how: str, policy: PromotionParams) -> None:
     photos, crops = len(gate.sources), len(gate.photo)
-    log.info("%s: %d crops (photos: %d), %s, %s", GATE, crops, photos, how, gate.sha256[:12])
+    _log.info("%s: %d crops (photos: %d), %s, %s", GATE, crops, photos, how, gate.sha256[:12])
     if photos < policy.enough_photos or crops < policy.enough_crops:
-        log.info(
+        _log.info(
             "gate: weak evidence, enough would be %d photos and %d crops: more test photos and a "
-            "higher gate.edition, or gate.folder",
+            "higher gate.version, or gate.folder",
             policy.enough_photos,
             policy.enough_crops,
         )

@@ -7,15 +7,15 @@ import pandas as pd
 
 from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir
-from kdsharp.train.crops import cut_patches
-from kdsharp.train.patches import UNLABELLED
+from kdsharp.train.dataset.cut import cut_patches
+from kdsharp.train.dataset.patches import UNLABELLED
 from pipeline.params import Params
 from pipeline.paths import MANIFEST, PATCHES, RAW
 from pipeline.stages.run import run_stage
 
 __all__ = ["main"]
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def main(params: Params) -> None:
@@ -42,7 +42,7 @@ def main(params: Params) -> None:
             labelled = split != UNLABELLED
             cut_patches(photos, count, folder, split, wanted, recipe, scale, labelled=labelled)
             rate = count / (time.monotonic() - began)
-            log.info("%s: %d patches of %d photos, %.0f/s", split, count, len(photos), rate)
+            _log.info("%s: %d patches of %d photos, %.0f/s", split, count, len(photos), rate)
 
 
 if __name__ == "__main__":

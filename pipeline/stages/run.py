@@ -9,11 +9,9 @@ from pathlib import Path
 
 from kdsharp.errors import TransientError, describe, exit_code, run
 from pipeline.params import Params, load_params
+from pipeline.paths import ERROR_FILE
 
-__all__ = ["ERROR_FILE", "run_stage"]
-
-ERROR_FILE = "KDSHARP_ERROR_FILE"
-"""Names a file that receives a failed stage's error as JSON: DVC passes on no exit code."""
+__all__ = ["run_stage"]
 
 
 def run_stage(main: Callable[[Params], None]) -> None:

@@ -1,44 +1,61 @@
-"""Stage `student`: three convolutions that learn from the teacher."""
+"""Stage `student`: a few convolutions that learn from the teacher, the truth, or both."""
+
+import shutil
+from functools import partial
+from pathlib import Path
 
 from kdsharp.files import sha256_file
-from kdsharp.train.distill import planes_of, student_examples
-from kdsharp.train.patches import load_unlabelled
-from kdsharp.train.teacher import load_teacher
-from kdsharp.train.trainee import Trainee
-from kdsharp.train.validate import psnr_y
-from kdsharp.train.workers import pick_device
+from kdsharp.train.config import StudentConfig
+from kdsharp.train.dataset.patches import load_unlabelled
+from kdsharp.train.student.train import train_student
+from kdsharp.train.teacher.network import load_teacher
 from pipeline.params import Params
-from pipeline.paths import PATCHES, STUDENT, TEACHER
+from pipeline.paths import CHECKPOINTS, PATCHES, STUDENT, TEACHER
 from pipeline.stages.run import run_stage
-from pipeline.stages.training import Training, on_several_processes
-from pipeline.tracking import find_run
+from pipeline.stages.training import Training, fingerprint, on_several_processes
+from pipeline.tracking.runs import find_run
 
-__all__ = ["main"]
+__all__ = ["answers_folder", "main"]
+
+
+def answers_folder(
+    config: StudentConfig, files: tuple[Path, ...], root: Path = CHECKPOINTS
+) -> Path:
+    """Where a teacher's answers to patches are kept below `root`; both are among `files`.
+
+    Students that differ in their own shape, loss or loop share them: the teacher is asked once.
+    """
+    asked = (config.ensemble, config.color, config.feature_weight > 0)
+    return root / f"answers-{fingerprint('student', asked, files)[:12]}"
 
 
 def main(params: Params) -> None:
-    """Train the student on the teacher's answers and write models/student.safetensors."""
-    if on_several_processes("student", params.student.loop):
+    """Train the student and write models/student.safetensors."""
+    config = params.student
+    if on_several_processes("student", config.loop):
         return
-    config, teacher_sha256 = params.student, sha256_file(TEACHER)
-    training = Training("student", params, config.loop, config, STUDENT, also=(TEACHER,))
+    if not config.needs_teacher:
+        training = Training("student", params, config, STUDENT)
+        training.run(partial(train_student, config), {"teacher_sha256": None})
+        return
+    teacher_sha256 = sha256_file(TEACHER)
+    training = Training("student", params, config, STUDENT, also=(TEACHER,))
     training.tags = {
         "kdsharp.teacher_sha256": teacher_sha256,
         "kdsharp.teacher_run": find_run("teacher", {"kdsharp.sha256": teacher_sha256}) or "",
     }
-    teacher = load_teacher(TEACHER).to(pick_device(config.loop.device))
-    trainee = Trainee(config, teacher.config.width)
-    val = (planes_of(p, config.color) for p in (training.val.lr_NHWC, training.val.hr_NHWC))
-    low, high = val
-    training.run(
-        trainee,
-        student_examples(
-            training.train, teacher, config, training.folder, load_unlabelled(PATCHES)
-        ),
-        lambda network: psnr_y(network, low, high, border=training.val.scale),
-        {"teacher_sha256": teacher_sha256},
-        trainee.deliver,
+    answers = answers_folder(config, (*sorted(PATCHES.iterdir()), TEACHER))
+    train = partial(
+        train_student,
+        config,
+        teacher=load_teacher(TEACHER),
+        answers=answers,
+        unlabelled_NHWC=load_unlabelled(PATCHES),
     )
+    training.run(train, {"teacher_sha256": teacher_sha256})
+    for other in CHECKPOINTS.glob("answers-*"):
+        if other != answers:
+            shutil.rmtree(other)
 
 
 if __name__ == "__main__":

@@ -9,94 +9,88 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
+from ruamel.yaml import YAML
 
 from kdsharp.errors import KdsharpError, UserError
 from kdsharp.files import atomic_file, sha256_file
-from kdsharp.train.batches import Examples
-from kdsharp.train.checkpoint import load_checkpoint
-from kdsharp.train.config import LoopConfig
-from kdsharp.train.loop import Epoch, Fit, fit
-from kdsharp.train.patches import load_patches
-from kdsharp.train.weights import save_weights
-from pipeline.lineage import read_lineage
+from kdsharp.runtime.hardware import cpu_name
+from kdsharp.train.config import LoopConfig, StudentConfig, TeacherConfig
+from kdsharp.train.dataset.patches import load_patches
+from kdsharp.train.loop.checkpoint import load_checkpoint
+from kdsharp.train.loop.fit import Epoch, TrainResult
+from kdsharp.train.loop.weights import save_weights
+from kdsharp.train.training import Lesson, Trained
 from pipeline.params import Params
-from pipeline.paths import CHECKPOINTS, CURVES, PATCHES
-from pipeline.stages.run import ERROR_FILE
-from pipeline.tracking import TrackedRun, start
+from pipeline.paths import CHECKPOINTS, CURVES, ERROR_FILE, PATCHES
+from pipeline.tracking.lineage import read_lineage
+from pipeline.tracking.runs import TrackedRun, start
 
-__all__ = ["Training", "fingerprint", "on_several_processes"]
+if TYPE_CHECKING:
+    from kdsharp.train.student.network import Student
+    from kdsharp.train.teacher.network import Teacher
 
-log = logging.getLogger(__name__)
+__all__ = ["CURVE", "Training", "code_of", "fingerprint", "on_several_processes"]
 
-DELIVERED = "delivered.md5"
+_log = logging.getLogger(__name__)
+
+_DELIVERED = "delivered.md5"
+_ROOT = Path(__file__).parents[2]  # of the code that runs
+
+CURVE = ("epoch", "loss", "lr", "val_psnr_y")
+"""The columns of a learning curve."""
 
 
 @dataclass
 class Training:
-    """One network to train: where its files go and how the parts are made."""
+    """One network to train: where its files go, and what is recorded of it."""
 
     stage: str
     params: Params
-    loop: LoopConfig
-    config: object
+    config: TeacherConfig | StudentConfig
     target: Path
     also: tuple[Path, ...] = ()
     """Files beside the patches that the training depends on, such as the teacher."""
     tags: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.loop = self.config.loop
         self.train, self.val = load_patches(PATCHES, "train"), load_patches(PATCHES, "val")
-        self.key = fingerprint(self.config, (*sorted(PATCHES.iterdir()), *self.also))
+        self.key = fingerprint(self.stage, self.config, (*sorted(PATCHES.iterdir()), *self.also))
         self.folder = CHECKPOINTS / f"{self.stage}-{self.key[:12]}"
-        self.checkpoint = self.folder / "last.pt"
-        torch.manual_seed(self.loop.seed)
 
     def run(
         self,
-        model: torch.nn.Module,
-        examples: Examples,
-        validate: Callable[[torch.nn.Module], float],
+        train: "Callable[[Lesson], Trained[Teacher] | Trained[Student]]",
         notes: dict[str, object],
-        deliver: Callable[[dict[str, torch.Tensor]], torch.nn.Module] | None = None,
     ) -> None:
-        """Train, write the weights and the learning curve, and record all of it in MLflow.
+        """Write the weights and the learning curve, and record all of it in MLflow.
 
-        `deliver` makes the network that is kept out of the trained weights, if it is not `model`.
+        `train` is one of `kdsharp.train.training`, with the network's config.
         """
         self._forget_delivered()
+        lesson = Lesson(self.train, self.val, self.folder / "last.pt", self.key)
         if os.environ.get("RANK", "0") != "0":
-            fit(model, examples, validate, self.loop, self.checkpoint, self.key)
+            train(lesson)
             return
-        with self._tracked() as tracked:
-            tracked.params({self.stage: asdict(self.config), "patches": self._patches()})  # type: ignore[call-overload]
-            done = fit(
-                model,
-                examples,
-                validate,
-                self.loop,
-                self.checkpoint,
-                self.key,
-                lambda epoch: self._tell(epoch, tracked),
-            )
-            if deliver:
-                network = deliver(done.weights)
-            else:
-                model.load_state_dict(done.weights)
-                network = model
-            self._deliver(network.cpu().eval(), done, notes, tracked)
+        with self._tracked(lesson.checkpoint) as tracked:
+            tracked.params({self.stage: asdict(self.config), "patches": self._patches()})
+            telling = replace(lesson, on_epoch=lambda epoch: self._tell(epoch, tracked))
+            done = train(telling)
+            self._deliver(done.network, done.fit, notes, tracked)
 
-    def _tracked(self) -> TrackedRun:
+    def _tracked(self, checkpoint: Path) -> TrackedRun:
         """Open the run in MLflow: the interrupted one if there is one, with all epochs so far."""
         note = self.folder / "run.json"
         known = json.loads(note.read_text())["run_id"] if note.exists() else None
         tracked = start(self.stage, read_lineage(self.params), resume=known, tags=self.tags)
-        before = load_checkpoint(self.checkpoint, self.key)
+        before = load_checkpoint(checkpoint, self.key)
         if before and tracked.run_id != known:
             for row in before.history:
                 tracked.metrics(_curve(row), step=int(row["epoch"]))
@@ -106,7 +100,7 @@ class Training:
         return tracked
 
     def _tell(self, epoch: Epoch, tracked: TrackedRun) -> None:
-        log.info(
+        _log.info(
             "%s epoch %2d/%d  loss %.6f  val Y-PSNR %.3f dB  %.0f patches/s",
             self.stage,
             epoch.number,
@@ -119,39 +113,57 @@ class Training:
         tracked.metrics(values, step=epoch.number)
 
     def _deliver(
-        self, network: torch.nn.Module, done: Fit, notes: dict[str, object], tracked: TrackedRun
+        self,
+        network: "Teacher | Student",
+        done: TrainResult,
+        notes: dict[str, object],
+        tracked: TrackedRun,
     ) -> None:
         best = done.history[done.best_epoch - 1]
-        notes = {**notes, "best_epoch": done.best_epoch, "val_psnr_y": best["val_psnr_y"]}
+        notes = {
+            **notes,
+            "best_epoch": done.best_epoch,
+            "precision": done.precision,
+            "val_psnr_y": best["val_psnr_y"],
+        }
         save_weights(self.target, self.stage, self.config, network.state_dict(), notes)
         CURVES.mkdir(parents=True, exist_ok=True)
         curve = CURVES / f"{self.stage}.csv"
         with atomic_file(curve) as temporary:
-            pd.DataFrame(done.history).to_csv(temporary, index=False, lineterminator="\n")
+            pd.DataFrame(done.history, columns=CURVE).to_csv(
+                temporary, index=False, lineterminator="\n"
+            )
         tracked.metrics({"best_val_psnr_y": best["val_psnr_y"], "train_s": done.seconds})
         tracked.file(curve)
-        tracked.tags({"kdsharp.sha256": sha256_file(self.target)})
-        example = np.zeros((2, getattr(network, "planes", 3), 64, 64), np.float32)
+        tracked.tags(
+            {
+                "kdsharp.sha256": sha256_file(self.target),
+                "kdsharp.cpu": cpu_name(),
+                "kdsharp.threads": str(torch.get_num_threads()),
+                "kdsharp.precision": done.precision,
+            }
+        )
+        example = np.zeros((2, network.planes, 64, 64), np.float32)
         tracked.model_torch(network, self.stage, example)
         self._mark_delivered()
-        log.info("%s: best epoch %d -> %s", self.stage, done.best_epoch, self.target)
+        _log.info("%s: best epoch %d -> %s", self.stage, done.best_epoch, self.target)
 
     def _forget_delivered(self) -> None:
-        """Train anew when asked to: a finished checkpoint is only for a run that was cut off.
+        """Train again when asked to: a finished checkpoint is only for a run that was cut off.
 
         Between the last step and DVC's note of the result lies a moment in which a kill would
         lose hours. So the checkpoint stays when a training ends, and goes when the training is
         asked for again although dvc.lock already has its result.
         """
-        note, lock = self.folder / DELIVERED, Path("dvc.lock")
+        note, lock = self.folder / _DELIVERED, Path("dvc.lock")
         if note.exists() and lock.exists() and note.read_text() in lock.read_text("utf-8"):
             shutil.rmtree(self.folder)
 
     def _mark_delivered(self) -> None:
         """Note what was delivered, and drop earlier checkpoints that have done their duty."""
         digest = hashlib.md5(self.target.read_bytes(), usedforsecurity=False).hexdigest()
-        (self.folder / DELIVERED).write_text(digest)
-        for note in CHECKPOINTS.glob(f"{self.stage}-*/{DELIVERED}"):
+        (self.folder / _DELIVERED).write_text(digest)
+        for note in CHECKPOINTS.glob(f"{self.stage}-*/{_DELIVERED}"):
             if note.parent != self.folder:
                 shutil.rmtree(note.parent)
 
@@ -159,13 +171,19 @@ class Training:
         return {"train": len(self.train), "val": len(self.val), "scale": self.train.scale}
 
 
-def fingerprint(config: object, files: tuple[Path, ...]) -> str:
+def fingerprint(stage: str, config: object, files: tuple[Path, ...]) -> str:
     """A hash of everything that decides a training: its config, its files, and its code."""
     whole = hashlib.sha256(repr((config, torch.__version__)).encode())
-    code = sorted(Path(fit.__code__.co_filename).parent.glob("*.py"))
-    for path in (*code, *files):
+    for path in (*code_of(stage), *files):
         whole.update(f"{path.name} {sha256_file(path)}\n".encode())
     return whole.hexdigest()
+
+
+def code_of(stage: str) -> list[Path]:
+    """The modules of the library that dvc.yaml names, by their folders, as what `stage` runs."""
+    stages = YAML(typ="safe").load(_ROOT / "dvc.yaml")["stages"]
+    named = [_ROOT / dep for dep in stages[stage]["deps"] if dep.startswith("kdsharp/")]
+    return sorted(path for dep in named for path in ([dep] if dep.is_file() else dep.rglob("*.py")))
 
 
 def on_several_processes(stage: str, loop: LoopConfig) -> bool:
@@ -177,7 +195,7 @@ def on_several_processes(stage: str, loop: LoopConfig) -> bool:
         return False
     if loop.batch_size % loop.processes:
         raise UserError(
-            f"{stage}.loop.batch_size {loop.batch_size} is no multiple of "
+            f"{stage}.loop.batch_size {loop.batch_size} is not a multiple of "
             f"{stage}.loop.processes {loop.processes}"
         )
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
@@ -197,4 +215,4 @@ def on_several_processes(stage: str, loop: LoopConfig) -> bool:
 
 
 def _curve(row: dict[str, float]) -> dict[str, float]:
-    return {name: row[name] for name in ("loss", "lr", "val_psnr_y")}
+    return {name: row[name] for name in CURVE[1:]}

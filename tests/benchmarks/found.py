@@ -1,17 +1,17 @@
 """A run as it might have been: two students and a peer, with made-up numbers."""
 
-from benchmarks.front_parts.method import Method
-from benchmarks.front_parts.quality import Quality
-from benchmarks.front_parts.results import Found, Row
-from benchmarks.front_parts.timing import Timing
+from benchmarks.common.method import Method
+from benchmarks.common.photos import Quality
+from benchmarks.common.timing import Timing
+from benchmarks.front.results import Found, Row
 
 SETS = ("Set5", "Set14", "B100")
 
 
 def method(name: str, precision: str = "fp32", engine: str = "openvino", **about) -> Method:
-    kind = "ours" if name.endswith(("-x2", "-x3")) else "peer"
+    group = "ours" if name.endswith(("-x2", "-x3")) else "peer"
     about = {"scale": 2, "macs_per_pixel": 3402.0, "parameters": 13636, "size": 56000} | about
-    return Method(name, kind, about.pop("scale"), engine, precision, None, _never, **about)
+    return Method(name, group, about.pop("scale"), engine, precision, None, _never, **about)
 
 
 def row(made: Method, psnr=(), ms: float | None = None) -> Row:

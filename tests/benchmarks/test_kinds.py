@@ -5,12 +5,14 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from benchmarks import kinds
-from benchmarks.kinds_parts.recipes import KINDS
-from benchmarks.kinds_parts.samples import Part, draw_parts
+from benchmarks.classifier import __main__ as benchmark
+from benchmarks.classifier.samples import DEGRADATIONS, Part, draw_parts
+from kdsharp import Sharpener
 from kdsharp.errors import UserError
-from kdsharp.kinds import gains_by_kind
-from kdsharp.kinds import kinds as known_kinds
+from kdsharp.routing import classifier as known
+from kdsharp.routing.classifier import degradations as known_degradations
+from kdsharp.runtime.card import read_card
+from kdsharp.runtime.catalog import find_models
 
 
 @pytest.fixture(scope="module")
@@ -37,49 +39,76 @@ def test_the_parts_follow_from_the_seed_on_any_number_of_workers(photos):
 def test_a_part_is_degraded_by_its_kind(photos):
     parts = drawn(photos, 12, 3)
     assert {part.low.shape == part.high.shape for part in parts} == {True}
-    sharp = list(KINDS).index("sharp")
+    sharp = list(DEGRADATIONS).index("sharp")
     assert {(part.label == sharp) == (part.low == part.high).all() for part in parts} == {True}
 
 
 def test_what_ships_knows_the_kinds_that_are_here():
-    assert known_kinds() == list(KINDS)
+    assert known_degradations() == list(DEGRADATIONS)
 
 
 def test_the_file_has_the_gains(tmp_path, monkeypatch):
-    monkeypatch.setattr(kinds, "FILE", tmp_path / "kinds.json")
-    kinds.write_file({"x2": [0.5, -1.0], "x2-blocky": [0.25, 1]})
-    found = json.loads((tmp_path / "kinds.json").read_text())
-    assert found == {"kinds": list(KINDS), "gains": {"x2": [0.5, -1.0], "x2-blocky": [0.25, 1]}}
+    monkeypatch.setattr(benchmark, "FILE", tmp_path / "degradation_classifier.json")
+    gains = [{"scale": 2, "gains": [0.5, -1.0]}, {"scale": 3, "gains": [0.25, 1]}]
+    for rows in (gains, []):
+        benchmark.write_file(rows)
+        found = json.loads((tmp_path / "degradation_classifier.json").read_text())
+        assert found == {"degradations": list(DEGRADATIONS), "size": "small", "gains": rows}
 
 
 def test_psnr_is_that_of_studio_range():
     one = np.full((20, 20), 100, np.uint8)
     other = one + np.uint8(10)
-    assert kinds.psnr(one, other) == pytest.approx(20 * np.log10(255 / (10 * 219 / 255)))
-    assert kinds.psnr(one, one) == 60
+    assert benchmark.psnr(one, other) == pytest.approx(20 * np.log10(255 / (10 * 219 / 255)))
+    assert benchmark.psnr(one, one) == 60
     framed = one.copy()
     framed[:2] = framed[-2:] = 0
-    assert kinds.psnr(framed, one) == 60
+    assert benchmark.psnr(framed, one) == 60
 
 
 def test_the_table_has_a_row_for_each_kind_and_one_for_all(photos, capsys):
     parts = drawn(photos, 8, 4)
-    kinds.report(parts, 1)
+    benchmark.report(parts, 1)
     out = capsys.readouterr().out.splitlines()
     assert out[-1].startswith("A choice takes ")
     out = out[:-2]
     rows = [line.split("|")[1].strip() for line in out[2:]]
-    assert rows == [*(k for i, k in enumerate(KINDS) if i in {p.label for p in parts}), "all"]
+    assert rows == [
+        *(k for i, k in enumerate(DEGRADATIONS) if i in {p.label for p in parts}),
+        "all",
+    ]
     assert out[-1].split("|")[2].strip() == "8"
 
 
 def test_gains_are_those_of_the_models_that_ship(tmp_path, monkeypatch):
-    monkeypatch.setattr(kinds, "FILE", tmp_path / "kinds.json")
+    monkeypatch.setattr(benchmark, "FILE", tmp_path / "degradation_classifier.json")
     plane = data.chelsea()[:128, :128, 1].copy()
-    parts = [Part(label, plane, plane) for label in range(len(KINDS))]
+    parts = [Part(label, plane, plane) for label in range(len(DEGRADATIONS))]
     with pytest.raises(UserError, match="no part is phone: raise --parts from 31"):
-        kinds.write_gains(parts[:-1], 1)
-    kinds.write_gains(parts, 2)
-    found = json.loads((tmp_path / "kinds.json").read_text())["gains"]
-    assert set(found) == set(gains_by_kind())
-    assert set(found["x2"]) == {-kinds.LARGEST}  # all of them were sharp
+        benchmark.write_gains(parts[:-1], 1)
+    benchmark.write_gains(parts, 2)
+    found = json.loads((tmp_path / "degradation_classifier.json").read_text())["gains"]
+    cards = [read_card(folder) for folder in find_models("small")]
+    assert [(row["degradation"], row["scale"], row["sha256"]) for row in found] == [
+        (card.degradation, card.scale, card.sha256) for card in cards
+    ]
+    assert set(found[0]["gains"]) == {-benchmark.LARGEST}  # all of them were sharp
+
+
+def test_gains_that_are_older_than_a_model_are_measured_anew(tmp_path, monkeypatch):
+    file = tmp_path / "degradation_classifier.json"
+    found = json.loads(known.FILE.read_text())
+    found["gains"][0]["sha256"] = "0" * 64
+    file.write_text(json.dumps(found))
+    for module in (benchmark, known):
+        monkeypatch.setattr(module, "FILE", file)
+    known._known.cache_clear()
+    try:
+        with pytest.raises(UserError, match="is older than small-x2"):
+            Sharpener("small")
+        plane = data.chelsea()[:64, :64, 1].copy()
+        benchmark.write_gains([Part(label, plane, plane) for label in range(len(DEGRADATIONS))], 2)
+        known._known.cache_clear()
+        assert Sharpener("small").choose(plane) is None
+    finally:
+        known._known.cache_clear()

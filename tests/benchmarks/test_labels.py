@@ -2,7 +2,7 @@
 
 from itertools import combinations
 
-from benchmarks.front_parts.labels import Box, place
+from benchmarks.front.plot import Box, place
 
 FRAME = Box(0, 0, 1000, 1000)
 

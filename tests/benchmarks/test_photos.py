@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.front_parts.photos import VARIABLE, find_sets, samples
-from benchmarks.front_parts.quality import score_set
+from benchmarks.common.photos import VARIABLE, find_datasets, samples, score_set
 from kdsharp.errors import UserError
 from kdsharp.metrics import compare
 
@@ -21,7 +20,7 @@ def sets(tmp_path, picture):
 
 
 def test_sets_come_in_the_order_of_the_field_and_say_when_they_are_not_whole(sets):
-    found, _ = find_sets(sets)
+    found, _ = find_datasets(sets)
     assert list(found) == ["Set5", "Urban100 (1 of 100)", "mine"]
     assert len(found["mine"]) == 1
 
@@ -29,20 +28,20 @@ def test_sets_come_in_the_order_of_the_field_and_say_when_they_are_not_whole(set
 def test_the_shared_folder_is_used_when_none_is_named(sets, monkeypatch):
     (sets.parent / "benchmarks").symlink_to(sets)
     monkeypatch.setenv(VARIABLE, str(sets.parent))
-    assert "Set5" in find_sets(None)[0]
+    assert "Set5" in find_datasets(None)[0]
 
 
 def test_a_folder_without_sets_is_a_clear_error(tmp_path):
     with pytest.raises(UserError, match="holds no folders of photos"):
-        find_sets(tmp_path)
+        find_datasets(tmp_path)
     with pytest.raises(UserError, match="no such folder"):
-        find_sets(tmp_path / "nowhere")
+        find_datasets(tmp_path / "nowhere")
 
 
 def test_without_any_photos_quality_is_left_empty(tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
-    found, line = find_sets(None)
+    found, line = find_datasets(None)
     assert (found, "quality is left empty" in line) == ({}, True)
 
 

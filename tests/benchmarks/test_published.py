@@ -1,6 +1,6 @@
 """The table of published numbers is complete and carries where each comes from."""
 
-from benchmarks.front_parts.published import MARKS, load_published
+from benchmarks.front.published import MARKS, load_published
 
 
 def test_every_row_says_where_its_numbers_come_from_and_has_some():

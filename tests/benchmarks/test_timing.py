@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from benchmarks.front_parts.timing import Cell, run_rounds, summary
+from benchmarks.common.timing import Cell, run_rounds, summary
 
 
 def test_every_cell_has_its_turn_in_every_round_and_another_begins():

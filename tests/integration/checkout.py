@@ -13,14 +13,14 @@ REPOSITORY = Path(__file__).parents[2]
 
 # Few steps: what makes long trainings good (SOAP, crops) would be at its beginning when they end.
 _QUICK = {
-    "passes": 1,
+    "repeats": 1,
     "crop": 0,
     "batch_size": 8,
     "optimizer": "adam",
     "loss": "mse",
     "warmup_steps": 30,
     "ema": 0.99,
-    "clip": 0.01,
+    "grad_clip_norm": 0.01,
     "checkpoint_minutes": 0,
 }
 
@@ -31,7 +31,7 @@ TINY = {
     "patches.val": 8,
     "teacher.depth": 1,
     "teacher.width": 8,
-    "teacher.body": 1,
+    "teacher.num_blocks": 1,
     **{f"teacher.loop.{key}": value for key, value in _QUICK.items()},
     "teacher.loop.epochs": 2,
     "teacher.loop.lr": 0.0015,

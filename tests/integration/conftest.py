@@ -15,7 +15,7 @@ def trained(tmp_path_factory) -> Checkout:
     checkout = make_checkout(tmp_path_factory.mktemp("trained"))
     # Enough to gain something, so that the gate lets it through.
     checkout.set(
-        student__teacher_weight=0.0,
+        student__teacher_weight=0.1,
         student__truth_weight=1.0,
         student__loop__epochs=4,
         student__loop__batch_size=4,

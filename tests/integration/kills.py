@@ -20,13 +20,13 @@ import traceback
 from pathlib import Path
 
 from kdsharp import files
-from kdsharp.card import read_card
-from pipeline.promotion import judge as judging
-from pipeline.promotion import promote as promoting
-from pipeline.promotion.rollback import rollback
-from pipeline.promotion.status import read_status
-from pipeline.registry import connect
-from pipeline.store import quiet
+from kdsharp.runtime.card import read_card
+from pipeline.release.promotion import judge as judging
+from pipeline.release.promotion import promote as promoting
+from pipeline.release.promotion.rollback import rollback
+from pipeline.release.promotion.status import read_status
+from pipeline.release.registry import versions as connect
+from pipeline.tracking.store import quiet
 
 quiet()
 import mlflow  # noqa: E402, F401 - before the forks, as all that is slow
@@ -101,10 +101,10 @@ def act(action, fatal):
     steps = Steps(fatal)
     watched(steps)
     if action == "promote":
-        done = promoting.promote(say=lambda _: None)
+        done = promoting.promote(log=lambda _: None)
         assert done.outcome in ("promoted", "unchanged"), done
     else:
-        rollback(why="test", say=lambda _: None)
+        rollback(why="test", log=lambda _: None)
     return steps.done
 
 
@@ -168,7 +168,7 @@ def measured_once():
 
         judging.measure = keep
         try:
-            promoting.promote(say=lambda _: None)
+            promoting.promote(log=lambda _: None)
         except KeyboardInterrupt:
             return kept[0]
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torchvision.models import resnet18
 
-from pipeline.sources.archive import Archive
+from pipeline.data.archive import Archive
 from tests.integration.checkout import TINY, make_checkout, set_params
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]

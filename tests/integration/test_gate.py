@@ -39,6 +39,7 @@ def repro(checkout, code=0):
 def test_the_set_outlives_new_photos_and_a_missing_folder(checkout, tmp_path):
     said, first = repro(checkout)
     assert "8 crops (photos: 2), cut anew" in said
+    assert "Running stage" in said
     assert "weak evidence" in said
     said, same = repro(checkout)
     assert same == first
@@ -63,7 +64,7 @@ def test_the_set_outlives_new_photos_and_a_missing_folder(checkout, tmp_path):
     assert "is damaged" in said
     assert same == first
 
-    checkout.set(gate__edition=2)
+    checkout.set(gate__version=2)
     said, second = repro(checkout)
     assert second != first
     assert "9 crops (photos: 3), cut anew" in said
@@ -75,7 +76,7 @@ def test_the_set_outlives_new_photos_and_a_missing_folder(checkout, tmp_path):
     for name in (".dvc/cache", ".dvc/tmp", OUT):
         shutil.rmtree(clone.root / name)
     said, again = repro(clone)
-    assert "is not to be had here" in said
+    assert "is not available here" in said
     assert again == second
 
 
@@ -85,7 +86,7 @@ def test_a_gate_photo_among_the_training_photos_stops_it(checkout):
     said, same = repro(checkout, code=255)
     assert "the gate's photo 2.png is also train/2.png (the same file)" in said
     assert same == first
-    checkout.set(gate__edition=2)
+    checkout.set(gate__version=2)
     said, second = repro(checkout)
     assert second != first
     assert "8 crops (photos: 1)" in said

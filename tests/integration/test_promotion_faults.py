@@ -170,8 +170,8 @@ def test_a_model_that_does_not_work_in_its_place(project):
 import os
 from pathlib import Path
 from kdsharp.errors import KdsharpError
-from pipeline.promotion import production
-from pipeline.promotion.promote import promote
+from pipeline.release.promotion import production
+from pipeline.release.promotion.promote import promote
 
 real = production._sharpened
 def broken(folder):
@@ -186,7 +186,7 @@ except KdsharpError as error:
     print(error)
 """
     said = project.run(sys.executable, "-c", code, BREAK="yes").stdout
-    assert "gives another picture in models/production-c8-x2" in said
+    assert "gives a different picture in models/production-c8-x2" in said
     assert "nothing is in production, as before" in said
     assert not (project.root / FOLDER).exists()
     found = status(project)

@@ -18,9 +18,10 @@ SMALL = {
     "patches.train": 64,
     "patches.val": 8,
     "teacher.loop.epochs": 2,
+    "teacher.loop.crop": 48,
     "teacher.loop.checkpoint_minutes": 0,
     "student.loop.epochs": 2,
-    "student.loop.passes": 12,
+    "student.loop.repeats": 12,
     "student.loop.checkpoint_minutes": 0,
 }
 

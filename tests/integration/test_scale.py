@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from kdsharp.errors import UserError
-from pipeline import tracking
-from pipeline.store import open_store
+from pipeline.tracking import runs as tracking
+from pipeline.tracking.store import open_store
 from tests.integration.checkout import Checkout, make_checkout
 from tests.integration.servers import (
     BUCKET,
@@ -27,8 +27,8 @@ from tests.integration.servers import (
     running_s3,
 )
 from tests.integration.test_retrain import retrain
-from tests.pipeline.test_flows import DVC_YAML, ROOT, STAGE
-from tests.pipeline.test_tracking import LINEAGE, tiny_onnx
+from tests.pipeline.flows.test_flows import DVC_YAML, ROOT, STAGE
+from tests.pipeline.tracking.test_runs import LINEAGE, tiny_onnx
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -191,7 +191,11 @@ def test_prefect_on_postgresql(machine, postgres):
 def test_dvc_on_s3(machine, s3):
     """One machine pushes, another pulls, and both know the remote from the environment."""
     variables = s3 | {"KDSHARP_DVC_REMOTE": f"s3://{BUCKET}/dvc"}
-    configure = ("python", "-c", "from pipeline.remote import configure_remote as c; print(c())")
+    configure = (
+        "python",
+        "-c",
+        "from pipeline.workspace.dag import configure_remote as c; print(c())",
+    )
     here, there = Checkout(machine / "here"), Checkout(machine / "there")
     here.root.mkdir()
     here.run("dvc", "init", "--no-scm", "-q")

@@ -92,7 +92,7 @@ def test_a_schedule_retrains_promotes_and_ends_early_when_nothing_is_new(stand, 
     assert first["auto_scheduled"]
     lines = logged(stand, first)
     assert f"works on {git('log', '-1', '--format=%h %s')}" in lines
-    assert "left out, because not committed: pipeline/flows/retrain.py" in lines
+    assert "left out because not committed: pipeline/flows/retrain.py" in lines
     branch = git("for-each-ref", "--format=%(refname:short)", "refs/heads/retrain/")
     assert f"dvc.lock is committed: git merge {branch}" in lines
     assert git("diff", "--name-only", head, branch) == "dvc.lock"

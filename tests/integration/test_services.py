@@ -17,7 +17,7 @@ import pytest
 
 from pipeline.services.state import Service
 from tests.integration.test_retrain import environment, left_over
-from tests.pipeline.test_flows import DVC_YAML, ROOT, STAGE
+from tests.pipeline.flows.test_flows import DVC_YAML, ROOT, STAGE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -155,12 +155,19 @@ def test_up_gives_addresses(servers):
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 3 * * 0", "UTC")
     experiments = ask(f"{mlflow}/api/2.0/mlflow/experiments/search", {"max_results": 10})
     assert "kdsharp" in {each["name"] for each in experiments["experiments"]}
-    for service in state.values():
-        for process in psutil.Process(service.pid).children(recursive=True):
-            hosts = {c.laddr.ip for c in process.net_connections("tcp") if c.status == "LISTEN"}
-            assert hosts <= {"127.0.0.1"}
+    hosts = {
+        connection.laddr.ip
+        for service in state.values()
+        for process in [
+            psutil.Process(service.pid),
+            *psutil.Process(service.pid).children(recursive=True),
+        ]
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert hosts == {"127.0.0.1"}
     again = servers.up()
-    assert again.stdout.startswith("up already:\n")
+    assert again.stdout.startswith("already up:\n")
     assert prefect in again.stdout
     assert mlflow in again.stdout
     assert servers.state() == state
@@ -292,6 +299,6 @@ def test_down_stops_a_run_with_its_stage(servers):
     assert (worktree / "checkpoint.txt").read_text() == "saved"
     assert not any(service.alive for service in state.values())
     assert left_over(servers.root) == left_over(worktree) == []
-    assert servers.down().stdout == "nothing is up here\n"
+    assert servers.down().stdout == "nothing is running here\n"
     assert servers.up().returncode == 0
     assert state_of(servers, run) == "CRASHED"

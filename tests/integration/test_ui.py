@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from pipeline import tracking
+from pipeline.tracking import runs as tracking
+from pipeline.tracking.store import open_store
 from tests.integration.test_retrain import environment, left_over
-from tests.pipeline.test_tracking import LINEAGE, tiny_onnx
+from tests.pipeline.tracking.test_runs import LINEAGE, tiny_onnx
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -40,7 +42,7 @@ def ask(address, path, body):
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_ui_shows_the_runs_and_ends_cleanly(checkout, end):
+def test_ui_shows_the_runs_and_ends_cleanly(checkout, monkeypatch, end):
     picture = checkout / "panel.png"
     picture.write_bytes(b"png")
     with tracking.start("evaluate", LINEAGE) as run:
@@ -54,6 +56,10 @@ def test_ui_shows_the_runs_and_ends_cleanly(checkout, end):
         path = f"get-artifact?run_uuid={run.run_id}&path=comparison/panel.png"
         with urllib.request.urlopen(f"{address}/{path}", timeout=30) as answer:
             assert answer.read() == b"png"
+        with monkeypatch.context() as client:
+            client.setenv("MLFLOW_TRACKING_URI", address)
+            with tracking.start("evaluate", LINEAGE) as through_the_server:
+                through_the_server.picture(picture, "comparison")
         (port,) = {
             (connection.laddr.ip, connection.laddr.port)
             for process in [psutil.Process(ui.pid), *psutil.Process(ui.pid).children(True)]
@@ -68,11 +74,16 @@ def test_ui_shows_the_runs_and_ends_cleanly(checkout, end):
         assert "address already in use" in busy.stderr
         ui.send_signal(end)
         assert ui.wait(30) == 0
+    client, _ = open_store()
+    for run_id in (run.run_id, through_the_server.run_id):
+        assert (
+            Path(client.download_artifacts(run_id, "comparison/panel.png")).read_bytes() == b"png"
+        )
     assert left_over(checkout) == []
 
 
 def test_a_server_that_is_killed_costs_no_training(checkout, monkeypatch, caplog):
-    caplog.set_level(logging.WARNING, logger="pipeline.tracking")
+    caplog.set_level(logging.WARNING, logger="pipeline.tracking.runs")
     with subprocess.Popen(
         UI, env=environment(), stdout=subprocess.PIPE, start_new_session=True, text=True
     ) as ui:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from kdsharp import Sharpener
+from kdsharp.runtime.hardware import multiplies_int8
 from kdsharp.video import VideoOptions, sharpen_video
 from kdsharp.video.frames import plane_view
 from tests.kdsharp.video.clips import frame_times, frames, make_clip, packets
@@ -34,7 +35,8 @@ def model(tmp_path_factory) -> Path:
     return make_model(tmp_path_factory.mktemp("int8") / "model", int8=True)
 
 
-ENGINE = "kdsharp: model: openvino on CPU in int8\n"
+PRECISION = "int8" if multiplies_int8() else "fp32"  # by the CPU
+ENGINE = f"kdsharp: model: openvino on CPU in {PRECISION}\n"
 
 
 @pytest.fixture(scope="module")

@@ -56,8 +56,8 @@ def _serve() -> None:
     import torchvision  # noqa: F401
 
     from kdsharp.errors import run
-    from pipeline.cli import main
-    from pipeline.store import quiet
+    from pipeline.cli.app import main
+    from pipeline.tracking.store import quiet
 
     quiet()
     for line in sys.stdin:

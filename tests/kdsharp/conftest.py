@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from kdsharp import cli
+from kdsharp.cli import app as cli
 from kdsharp.errors import run
 
 

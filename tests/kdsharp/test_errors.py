@@ -16,7 +16,7 @@ from kdsharp.errors import KdsharpError, TransientError, UserError, describe, ex
         (OSError(errno.ENOSPC, "x"), "the disk is full: free some space", 2),
         (PermissionError(errno.EACCES, "x", "/a b"), "/a b: permission denied", 2),
         (FileNotFoundError(errno.ENOENT, "x", "é\nf"), "é f: no such file or folder", 2),
-        (OSError(errno.EFBIG, "x", "/a"), "/a: is larger than files may be here", 2),
+        (OSError(errno.EFBIG, "x", "/a"), "/a: is larger than this file system allows", 2),
         (OSError(errno.EROFS, "x", "/a"), "/a: the file system is read-only", 2),
         (FileNotFoundError("no errno"), "internal error, FileNotFoundError: no errno", 1),
         (ZeroDivisionError(), "internal error, ZeroDivisionError: no message", 1),

@@ -6,7 +6,7 @@ from PIL import Image
 
 from kdsharp.color import luma_studio
 from kdsharp.degrade import crop_to_multiple, degrade
-from kdsharp.images import read_rgb
+from kdsharp.imageio.decode import read_rgb
 from kdsharp.metrics import psnr, ssim
 
 FIELD = [

@@ -13,27 +13,19 @@ HARMLESS = {
     "kdsharp/__init__.py",
     "kdsharp/errors.py",
     "kdsharp/files.py",
-    "kdsharp/model.py",
-    # Files of photos: stages read pictures by kdsharp/images.py and sharpen arrays.
-    "kdsharp/photos/__init__.py",
-    "kdsharp/photos/photo.py",
-    "kdsharp/photos/reading.py",
-    "kdsharp/photos/writing.py",
     "kdsharp/progress.py",
+    # No stage sharpens a video.
+    "kdsharp/video",
     "kdsharp/train/__init__.py",
     "kdsharp/train/config.py",
     "pipeline/__init__.py",
-    "pipeline/flavors.py",
-    "pipeline/lineage.py",
-    "pipeline/names.py",
+    "pipeline/lock.py",
     "pipeline/params.py",
     "pipeline/paths.py",
-    "pipeline/progress.py",
-    "pipeline/results.py",
+    "pipeline/release/__init__.py",
     "pipeline/stages/__init__.py",
     "pipeline/stages/run.py",
-    "pipeline/store.py",
-    "pipeline/tracking.py",
+    "pipeline/tracking",
 }
 
 
@@ -71,9 +63,9 @@ def needed(start):
         if path not in seen:
             seen.add(path)
             # What harmless code imports in turn serves the harmless purpose.
-            if path.as_posix() not in HARMLESS:
+            if not covered(path.as_posix(), HARMLESS):
                 waiting += imported(path)
-    return {path.as_posix() for path in seen} - HARMLESS
+    return {path.as_posix() for path in seen if not covered(path.as_posix(), HARMLESS)}
 
 
 def covered(path, deps):

@@ -1,12 +1,16 @@
+import logging
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
 
 from kdsharp.errors import TransientError
-from pipeline.lock import locked
+from pipeline.lock import locked, waiting
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +73,36 @@ def test_released_for_a_while():
             pass
         with pytest.raises(TransientError):
             locked("promote").__enter__()
+
+
+def test_one_waits_for_the_other_and_says_so(tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="pipeline.lock")
+    path, events = tmp_path / "a" / "lock", []
+
+    def second():
+        with waiting(path, "the download"):
+            events.append("second")
+
+    with waiting(path, "the download"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        events.append("first")
+    thread.join()
+    assert events == ["first", "second"]
+    assert caplog.messages == ["another process is busy with the download: waiting for it"]
+
+
+def test_what_a_holder_starts_does_not_hold():
+    """A server or a stage that outlives its starter keeps nobody out."""
+    with locked("promote"):
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        fork = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        fork.start()
+    with locked("promote"):
+        pass
+    assert child.poll() is None
+    assert fork.is_alive()
+    fork.kill()  # first: it has the other end of the pipe that the child reads, too
+    fork.join()
+    child.communicate()

@@ -46,10 +46,10 @@ def test_the_repo_s_own_params_are_valid():
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("teecher", {}, "teecher is no known key"),
-        ("data.folder.vall", 0.1, "data.folder.vall is no known key"),
-        ("teacher.loop.learning_rate", 1, "teacher.loop.learning_rate is no known key"),
-        ("student.width", 1, "student.width is no known key"),
+        ("teecher", {}, "teecher is not a known key"),
+        ("data.folder.vall", 0.1, "data.folder.vall is not a known key"),
+        ("teacher.loop.learning_rate", 1, "teacher.loop.learning_rate is not a known key"),
+        ("student.width", 1, "student.width is not a known key"),
         ("data.source", "imagenet", "data.source is 'imagenet'"),
         ("data.folder.path", 3, "data.folder.path is 3"),
         ("data.folder.val", 0.5, "data.folder.val is 0.5"),
@@ -59,11 +59,15 @@ def test_the_repo_s_own_params_are_valid():
         ("degradation.name", 3, "degradation.name is 3"),
         ("degradation.recipes", ["web"], "degradation.recipes is ['web']"),
         ("degradation.recipes", {"a": ["a"]}, "degradation: recipe 'a' contains itself: a -> a"),
-        ("degradation.recipes", {"a": [{"sepia": {}}]}, "recipe 'a', step 1: 'sepia' is no kind"),
+        (
+            "degradation.recipes",
+            {"a": [{"sepia": {}}]},
+            "recipe 'a', step 1: 'sepia' is not a step",
+        ),
         (
             "degradation.recipes",
             {"a": [{"jpeg": {"quality": 101}}]},
-            "degradation: recipe 'a', step 1 (jpeg): quality is 101: must lie within 10 and 100",
+            "degradation: recipe 'a', step 1 (jpeg): quality is 101: must lie between 10 and 100",
         ),
         ("degradation.scale", 5, "degradation.scale is 5"),
         ("degradation.scale", 2.5, "degradation.scale is 2.5"),
@@ -71,8 +75,8 @@ def test_the_repo_s_own_params_are_valid():
         ("patches.size", -1, "patches.size is -1"),
         ("teacher.loop.lr", float("inf"), "teacher.loop.lr is inf"),
         ("teacher.loop.lr", float("nan"), "teacher.loop.lr is nan"),
-        ("teacher.loop.clip", float("nan"), "teacher.loop.clip is nan"),
-        ("teacher.loop.clip", float("inf"), "teacher.loop.clip is inf"),
+        ("teacher.loop.grad_clip_norm", float("nan"), "teacher.loop.grad_clip_norm is nan"),
+        ("teacher.loop.grad_clip_norm", float("inf"), "teacher.loop.grad_clip_norm is inf"),
         ("teacher.loop.checkpoint_minutes", float("inf"), "checkpoint_minutes is inf"),
         ("teacher.loop.lr", 0, "teacher.loop.lr is 0"),
         ("teacher.loop.epochs", 0, "teacher.loop.epochs is 0"),
@@ -132,11 +136,21 @@ def test_more_than_one_mistake_is_counted(tmp_path):
         load_params(path)
 
 
-@pytest.mark.parametrize("text", ["", "3", "[1]", "a: [", "a: 1\na: 2", "\xff"])
-def test_no_params_at_all(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds no keys"),
+        ("3", "holds no keys"),
+        ("[1]", "holds no keys"),
+        ("a: [", "is not valid YAML: .*line 2"),
+        ("a: 1\na: 2", 'is not valid YAML: .*duplicate key "a"'),
+        ("\xff", "is not valid YAML: .*can't decode byte"),
+    ],
+)
+def test_no_params_at_all(tmp_path, text, said):
     path = tmp_path / "params.yaml"
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=rf"(?s)params\.yaml:? {said}"):
         load_params(path)
 
 

@@ -3,8 +3,9 @@ import shutil
 import pytest
 
 from kdsharp.errors import UserError
-from kdsharp.train.family import KERNELS, SCALES, WIDTHS, name_of
-from kdsharp.train.student import Student
+from kdsharp.runtime.catalog import SCALES, WIDTHS
+from kdsharp.train.config import KERNELS, student_name
+from kdsharp.train.student.network import Student
 from pipeline.params import load_params
 from pipeline.paths import PARAMS
 from pipeline.presets import PRESETS, apply_preset, list_presets
@@ -74,11 +75,12 @@ def test_the_presets_of_the_sizes_are_the_family(checkout, size, scale):
     apply_preset("release", f"{size}-x{scale}")
     params = load_params()
     student, teacher = params.student, params.teacher
-    assert name_of(student, params.degradation.scale) == f"{size}-x{scale}"
+    assert student_name(student, params.degradation.scale) == f"{size}-x{scale}"
     assert params.degradation.scale == scale
     assert student.kernels == KERNELS
     assert params.export.name == f"kdsharp-{size}-x{scale}"
-    assert list_presets()[f"{size}-x{scale}"].startswith(f"The {size} student that undoes x{scale}")
+    about = list_presets()[f"{size}-x{scale}"]
+    assert about.startswith(f"The {size} student that undoes x{scale}")
     # What is cut for training lies on the grid of the degradation, and has an inside.
     for crop in (student.loop.crop, teacher.loop.crop):
         assert crop % scale == 0
@@ -98,7 +100,8 @@ def test_a_preset_of_a_degradation_goes_with_a_recipe_and_a_size(checkout, name)
 
 def test_unknown_preset(checkout):
     with pytest.raises(
-        UserError, match=r"no preset 'nope' \(known: .*original, release, robust, sample"
+        UserError,
+        match=r"no preset 'nope' \(known: .*original, ready-teacher, release, robust, sample",
     ):
         apply_preset("nope")
     with pytest.raises(UserError, match="no preset"):
@@ -112,11 +115,11 @@ def test_unknown_preset(checkout):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("teacher: {widht: 3}", "teacher.widht is no known key"),
+        ("teacher: {widht: 3}", "teacher.widht is not a known key"),
         ("patches: {size: 1}", "patches.size is 1"),
         ("teacher: {loop: 3}", "teacher.loop"),
         ("[1, 2]", "holds no keys"),
-        ("a: [", "no valid YAML"),
+        ("a: [", "not valid YAML"),
     ],
 )
 def test_a_wrong_preset_changes_nothing(checkout, text, words):

@@ -1,5 +1,6 @@
 """`kdsharp sharpen` with the models that ship: the picture chooses."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from PIL import Image
 from skimage import data
 
 from kdsharp.degrade import crop_to_multiple, degrade
-from kdsharp.model import family_of
+from kdsharp.routing import classifier
+from kdsharp.runtime.catalog import find_models
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def test_each_picture_gets_the_model_that_it_needs(sharpen):
     code, out, err = sharpen("jpeg60.png", "-o", "out.png")
     assert code == 0
     assert re.fullmatch(r"out\.png: written, \d+\.\d s, small-x2-blocky\n", out)
-    others = len(family_of(None)) - 1
+    others = len(find_models(None)) - 1
     assert err.startswith(f"kdsharp: small-x2 or one of {others} others, by the picture: ")
     assert "small-x2-blurred" in sharpen("gaussian.png", "-o", "out.png")[1]
 
@@ -33,7 +35,7 @@ def test_each_picture_gets_the_model_that_it_needs(sharpen):
 def test_a_sharp_one_is_left_and_the_next_step_is_told(sharpen):
     code, out, _ = sharpen("sharp.png", "-o", "out.png")
     assert code == 0
-    assert out.endswith(": left as it is, --scale 2 sharpens it anyway\n")
+    assert out.endswith(": no model is expected to improve it\n")
     assert Path("out.png").read_bytes() == Path("sharp.png").read_bytes()
 
 
@@ -51,6 +53,32 @@ def test_a_folder_has_the_models_in_its_table(sharpen):
     assert [row[-2:] for row in rows] == [
         ["written", "small-x2-blurred"],
         ["written", "small-x2-blocky"],
-        ["sharp already", ""],
+        ["left as it is", ""],
     ]
-    assert "sharp already" in out
+    assert "left as it is" in out
+
+
+def test_a_table_older_than_a_model_is_refused_in_one_line(sharpen, monkeypatch):
+    found = json.loads(classifier.FILE.read_text())
+    found["gains"][0]["sha256"] = "0" * 64
+    Path("degradation_classifier.json").write_text(json.dumps(found))
+    monkeypatch.setattr(classifier, "FILE", Path("degradation_classifier.json"))
+    classifier._known.cache_clear()
+    try:
+        code, _, err = sharpen("jpeg60.png", "-o", "out.png")
+        how = f"measure the gains again: {classifier.MEASURE}"
+        why = f"degradation_classifier.json: is older than small-x2: {how}"
+        assert (code, err) == (2, f"kdsharp: error: {why}\n")
+        assert not Path("out.png").exists()
+        for options in (["--scale", "2"], ["--model", "small-x2-blocky"], ["--upscale", "2"]):
+            assert sharpen("jpeg60.png", "-o", "out.png", *options)[0] == 0
+    finally:
+        classifier._known.cache_clear()
+
+
+def test_a_folder_with_the_name_of_a_size_leaves_the_choice(sharpen):
+    Path("small").mkdir()
+    for options in ([], ["--model", "small"]):
+        assert "small-x2-blocky" in sharpen("jpeg60.png", "-o", "out.png", *options)[1]
+    code, _, err = sharpen("jpeg60.png", "-o", "out.png", "--model", "./small")
+    assert (code, err) == (2, "kdsharp: error: small: not a model folder: it has no card.json\n")

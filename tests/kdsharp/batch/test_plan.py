@@ -71,10 +71,10 @@ def test_a_linked_folder_that_is_named_is_walked(tree):
         (["photos"], "photos", "photos/a.jpg: is one of the photos"),
         (["photos", "photos"], "out", "would both become out/a.jpg"),
         (["photos/a.jpg", "other/a.jpg"], "out", "a.jpg and other/a.jpg would both become"),
-        (["photos"], "photos/a.jpg", "photos/a.jpg: is a file; several photos need a folder"),
-        (["empty"], "out", "empty: has no photos (.avif, .bmp"),
-        (["photos/a.jpg"], "out", "out: cannot be written: a file ends with .avif, .bmp"),
-        (["photos/a.jpg"], "out.gif", "out.gif: cannot be written"),
+        (["photos"], "photos/a.jpg", "photos/a.jpg: is a file, but several photos need a folder"),
+        (["empty"], "out", "empty: has no photos or videos"),
+        (["photos/a.jpg"], "out", "out: cannot be written: it has no suffix: a photo ends with"),
+        (["photos/a.jpg"], "out.gif", "out.gif: cannot be written: GIF has too few colours"),
         (["photos/notes.txt"], "out/", "out/notes.txt: cannot be written"),
     ],
 )
@@ -141,7 +141,7 @@ def test_a_format_changes_the_suffix(tree):
     Path("photos/a.png").touch()
     with pytest.raises(UserError, match=r"a.jpg and photos/a.png would both become out/a.webp"):
         pairs(["photos"], "out", form="webp")
-    with pytest.raises(UserError, match=r"out.png: ends with .png, but the format is to be webp"):
+    with pytest.raises(UserError, match=r"out.png: ends with .png, but the chosen format is webp"):
         pairs(["photos/a.jpg"], "out.png", form="webp")
 
 
@@ -183,3 +183,11 @@ def test_a_closed_folder_inside_is_a_job_that_fails(tree, monkeypatch):
 
 def test_jobs_are_values():
     assert Job(Path("a"), Path("b")) == Job(Path("a"), Path("b"))
+
+
+def test_gifs_become_pngs_and_are_not_replaced(tmp_path):
+    for name in ("a.gif", "a.png"):
+        (tmp_path / name).touch()
+    jobs = plan([tmp_path], str(tmp_path / "out"))
+    assert [job.target.name for job in jobs] == ["a.gif.png", "a.png"]
+    assert [job.source.name for job in plan([tmp_path], None)] == ["a.png"]

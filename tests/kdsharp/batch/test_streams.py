@@ -50,13 +50,13 @@ def test_a_photo_goes_through(piped, photo, picture, luma_model, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "data", "message"),
     [
-        (["-", "-o", "-"], b"", "standard input: is no picture that can be read"),
-        (["-", "-o", "-"], b"GIF89a", "standard input: is no picture that can be read"),
-        (["-", "-o", "a.png"], b"no picture", "standard input: is no picture in JPEG, PNG"),
+        (["-", "-o", "-"], b"", "standard input: not a readable picture"),
+        (["-", "-o", "-"], b"GIF89a", "standard input: not a readable picture"),
+        (["-", "-o", "a.png"], b"no picture", "standard input: not a picture in JPEG, PNG"),
         (["-", "other.png", "-o", "-"], b"", "-: only one photo can go through a pipe"),
         (["tests", "-o", "-"], b"", "-: only one photo can go through a pipe"),
         (["gone.png", "-o", "-"], b"", "gone.png: no such file"),
-        (["-", "--in-place"], b"", "--in-place needs photos that have names"),
+        (["-", "--in-place"], b"", "--in-place needs files to replace, not -"),
     ],
 )
 def test_mistakes_are_one_line_and_nothing_is_written(piped, arguments, data, message):
@@ -84,5 +84,13 @@ def test_a_reader_that_goes_is_one_line(piped, photo):
         code, _, err = piped(photo, "-o", "-", stdout=write)
     finally:
         os.close(write)
-    expected = "kdsharp: error: standard output: was closed before the photo was through\n"
+    expected = "kdsharp: error: standard output: was closed before the whole photo was written\n"
     assert (code, err) == (2, expected)
+
+
+def test_a_gif_comes_out_as_png(piped, picture):
+    data = io.BytesIO()
+    Image.fromarray(picture[..., 0]).save(data, "GIF")
+    code, out, err = piped("-", "-o", "-", data=data.getvalue())
+    assert (code, err) == (0, "")
+    assert Image.open(io.BytesIO(out)).format == "PNG"

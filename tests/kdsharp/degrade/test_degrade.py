@@ -12,7 +12,7 @@ from kdsharp.color import luma_studio
 from kdsharp.degrade import crop_to_multiple, degrade, known_recipe, recipe_table
 from kdsharp.degrade.builtin import ABOUT, BUILTIN, ROWS
 from kdsharp.errors import UserError
-from kdsharp.images import read_rgb
+from kdsharp.imageio.decode import read_rgb
 from kdsharp.metrics import psnr
 
 

@@ -4,7 +4,7 @@ from PIL import Image
 
 from kdsharp.degrade import known_recipe
 from kdsharp.degrade.recipes import run_steps
-from kdsharp.degrade.steps import KINDS
+from kdsharp.degrade.steps import STEP_TYPES
 from kdsharp.errors import UserError
 
 
@@ -28,7 +28,7 @@ def test_a_shrink_without_a_scale_takes_that_of_the_recipe():
 
 def test_chance_is_how_often():
     found = draws([{"blur": {"chance": 0.3}}, {"jpeg": {}}])
-    kinds = ["+".join(step.kind for step in steps) for steps in found]
+    kinds = ["+".join(step.name for step in steps) for steps in found]
     assert set(kinds) == {"jpeg", "blur+jpeg"}
     assert kinds.count("blur+jpeg") / len(kinds) == pytest.approx(0.3, abs=0.03)
     assert draws([{"blur": {"chance": 0}}], 3) == [[], [], []]
@@ -36,14 +36,14 @@ def test_chance_is_how_often():
 
 def test_a_mixture_takes_one_by_its_weight():
     found = draws({"a": 3, "b": 1, "sharp": 0}, a=[{"jpeg": {}}], b=[{"blur": {}}, {"webp": {}}])
-    kinds = ["+".join(step.kind for step in steps) for steps in found]
+    kinds = ["+".join(step.name for step in steps) for steps in found]
     assert set(kinds) == {"jpeg", "blur+webp"}
     assert kinds.count("jpeg") / len(kinds) == pytest.approx(0.75, abs=0.03)
 
 
 def test_a_recipe_may_be_a_step_and_a_mixture_too():
     found = draws(["mixed", {"jpeg": {}}, "area"], mixed={"gaussian": 1, "motion": 1})
-    kinds = {"+".join(step.kind for step in steps) for steps in found}
+    kinds = {"+".join(step.name for step in steps) for steps in found}
     assert kinds == {"blur+jpeg+shrink+enlarge", "motion+jpeg+shrink+enlarge"}
 
 
@@ -56,7 +56,7 @@ def test_steps_run_in_their_order_and_end_at_the_size_of_the_start(picture):
     assert len(sizes) == len(kinds) + 1
     small = image
     for step in steps:
-        small = KINDS[step.kind].run(small, **step.values)
+        small = STEP_TYPES[step.name].run(small, **step.values)
     assert small.size == (14, 10)  # 53x37, halved and rounded up, twice
     assert result.tobytes() == small.resize(image.size, Image.Resampling.BICUBIC).tobytes()
 
@@ -86,25 +86,25 @@ def test_noise_is_what_it_says():
         (["wbe"], "recipe 'mine', step 1: recipe 'wbe' is unknown: choose one of bicubic"),
         ([3], "recipe 'mine', step 1 is 3: write KIND"),
         ([{"jpeg": {}, "blur": {}}], "step 1 is {'jpeg'"),
-        ([{"sepia": {}}], "step 1: 'sepia' is no kind of step: choose from blur, motion, shrink"),
+        ([{"sepia": {}}], "step 1: 'sepia' is not a step: choose from blur, motion, shrink"),
         ([{"jpeg": {}}, {"jpeg": 60}], r"step 2 (jpeg) is 60: write {} or"),
         ([{"jpeg": None}], "step 1 (jpeg) is None"),
         ([{"jpeg": {"qality": 60}}], "(jpeg) has no 'qality': choose from quality, chroma, chance"),
-        ([{"jpeg": {"quality": 101}}], "quality is 101: must lie within 10 and 100"),
-        ([{"jpeg": {"quality": [5, 60]}}], "quality is [5, 60]: must lie within 10 and 100"),
+        ([{"jpeg": {"quality": 101}}], "quality is 101: must lie between 10 and 100"),
+        ([{"jpeg": {"quality": [5, 60]}}], "quality is [5, 60]: must lie between 10 and 100"),
         ([{"jpeg": {"quality": [60, 50]}}], "quality is [60, 50]: the range is empty"),
         ([{"jpeg": {"quality": 60.5}}], "quality is 60.5: write a number"),
         ([{"jpeg": {"quality": True}}], "quality is True: write a number"),
         ([{"jpeg": {"chroma": "4:1:1"}}], "chroma is '4:1:1': choose from 4:2:0"),
-        ([{"jpeg": {"chance": 1.5}}], "chance is 1.5: must lie within 0 and 1"),
+        ([{"jpeg": {"chance": 1.5}}], "chance is 1.5: must lie between 0 and 1"),
         ([{"jpeg": {"chance": [0, 1]}}], "chance is [0, 1]: write one number"),
         ([{"shrink": {"kernel": "nearest"}}], "kernel is 'nearest': choose from bicubic"),
         ([{"shrink": {"kernel": []}}], "kernel is an empty list"),
         ([{"shrink": {"kernel": [["area"]]}}], "kernel is ['area']: choose from"),
-        ([{"shrink": {"scale": 4.5}}], "scale is 4.5: must lie within 1 and 4"),
+        ([{"shrink": {"scale": 4.5}}], "scale is 4.5: must lie between 1 and 4"),
         ([{"shrink": {"scale": [1, 2, 3]}}], "scale is [1, 2, 3]: write a number"),
         ([{"shrink": {"scale": float("nan")}}], "scale is nan: write a number"),
-        ([{"blur": {"sigma": 0}}], "sigma is 0: must lie within 0.1 and 10"),
+        ([{"blur": {"sigma": 0}}], "sigma is 0: must lie between 0.1 and 10"),
         ([{"video": {"codec": "av2"}}], "codec is 'av2': choose from h264, vp9"),
         ({"area": 1, "aera": 1}, "recipe 'mine': recipe 'aera' is unknown"),
         ({"area": -1}, "weight of 'area' is -1: write 0 or more"),

@@ -1,14 +1,17 @@
 """Live video with a file as the camera: dropped rather than delayed."""
 
+import sys
 import threading
 import time
+from typing import ClassVar
 
+import av
 import numpy as np
 import pytest
 
 from kdsharp import Sharpener
-from kdsharp.engine import Engine, load_engine
 from kdsharp.errors import UserError
+from kdsharp.runtime.engine import Engine, load_engine
 from kdsharp.video.camera import open_camera
 from kdsharp.video.frames import plane_view
 from kdsharp.video.live import Latest, LiveStats, run_live
@@ -149,10 +152,47 @@ def test_into_a_file(tmp_path, clip, sharpener):
     assert 0.7 < float(times[-1] - times[0]) < 3
 
 
+def test_a_recording_of_a_full_range_camera_keeps_black_and_white(tmp_path, luma_model):
+    """Webcams send 0..255 as Motion JPEG; in the file a player sees the same."""
+    ramp = np.tile(np.linspace(0, 255, 96).astype(np.uint8), (64, 1))
+    source = tmp_path / "in.avi"
+    with av.open(str(source), "w") as out:
+        stream = out.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        for _ in range(10):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.dstack([ramp] * 3), "rgb24")))
+        out.mux(stream.encode(None))
+    with av.open(str(source)) as opened:
+        assert next(opened.decode(video=0)).format.name == "yuvj420p"
+    unchanged = Sharpener(luma_model, strength=0)
+    with (
+        open_camera(str(source)) as camera,
+        file_sink(tmp_path / "out.mp4", camera, VideoOptions(crf=1), "after") as sink,
+    ):
+        run_live(camera, unchanged, sink)
+    with av.open(str(tmp_path / "out.mp4")) as opened:
+        shown = next(opened.decode(video=0)).to_ndarray(format="rgb24")[32]
+    assert np.abs(shown.mean(axis=1) - ramp[0]).max() < 8
+
+
+def test_a_camera_gets_as_long_to_let_go_as_reading_may_take(clip, sharpener):
+    """One that says nothing for a while is not closed while a thread still reads from it."""
+    left = threading.Event()
+
+    class Silent:
+        def frames(self, stop):
+            yield frames(clip)[0]
+            time.sleep(2.5)
+            left.set()
+
+    run_live(Silent(), sharpener, Eye(until=1))
+    assert left.is_set()
+
+
 def test_what_does_not_open(tmp_path, clip):
     (tmp_path / "no.mp4").write_text("no video")
     for source, line in (
-        ("absent.mp4", "is no file, no address with ://, and no camera"),
+        ("absent.mp4", "not a file, an address with :// or a camera"),
         (str(tmp_path / "no.mp4"), "cannot be opened"),
         ("/dev/video99", "cannot be opened"),
         ("rtsp://127.0.0.1:9/none", "cannot be opened"),
@@ -169,13 +209,63 @@ def test_what_does_not_open(tmp_path, clip):
     assert not (tmp_path / "x.txt").exists()
 
 
-def test_no_virtual_camera(clip):
-    """Here there is none; where there is one, frames reach it."""
-    pytest.importorskip("pyvirtualcam")
+class Device:
+    """A camera in software of which other programs see nothing: it keeps what it is sent."""
+
+    made: ClassVar[list] = []
+
+    def __init__(self, *, width, height, fps, fourcc, device):
+        self.about = (width, height, fps, fourcc)
+        self.sent, self.open = [], True
+        self.made.append(self)
+
+    def device(self):
+        return "in memory"
+
+    def native_fourcc(self):
+        return None
+
+    def send(self, frame):
+        self.sent.append(np.array(frame))
+
+    def close(self):
+        self.open = False
+
+
+@pytest.fixture
+def pyvirtualcam(monkeypatch):
+    """The package, with no backend; what a test registers is gone afterwards."""
+    package = pytest.importorskip("pyvirtualcam")
+    monkeypatch.setattr(package.camera, "BACKENDS", {})
+    monkeypatch.setattr(Device, "made", [])
+    return package
+
+
+def test_frames_reach_a_virtual_camera(clip, pyvirtualcam):
+    from pyvirtualcam.util import encode_fourcc
+
+    pyvirtualcam.register_backend("memory", Device)
     with open_camera(str(clip)) as camera:
-        try:
-            with virtual_camera(camera, "after") as sink:
-                frame = next(camera.frames(threading.Event()))
-                assert sink.show(frame, 0.0, LiveStats())
-        except UserError as error:
-            assert "modprobe v4l2loopback" in str(error)
+        frame = next(camera.frames(threading.Event()))
+        with virtual_camera(camera, "split") as sink:
+            assert sink.view == "split"
+            assert sink.show(frame, 0.0, LiveStats())
+            assert sink.idle()
+    (device,) = Device.made
+    assert device.about == (96, 64, 25, encode_fourcc("I420"))
+    assert not device.open
+    planes = [plane_view(frame, index).ravel() for index in range(3)]
+    np.testing.assert_array_equal(device.sent, [np.concatenate(planes)])
+
+
+def test_no_virtual_camera(clip, pyvirtualcam, monkeypatch):
+    def none(*arguments, **options):
+        raise RuntimeError("no such device")
+
+    pyvirtualcam.register_backend("none", none)
+    with open_camera(str(clip)) as camera:
+        with pytest.raises(UserError, match="modprobe v4l2loopback"):
+            virtual_camera(camera, "after").__enter__()
+        monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
+        with pytest.raises(UserError, match=r"pip install .kdsharp\[camera\]"):
+            virtual_camera(camera, "after").__enter__()

@@ -31,13 +31,12 @@ def refused(sharpener, tmp_path):
 
 def test_no_video(tmp_path, refused):
     assert refused(tmp_path / "absent.mp4").endswith("absent.mp4: no such file")
-    assert refused(tmp_path).endswith(": is no file")
+    assert refused(tmp_path).endswith(": not a file")
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("no video\n" * 100)
     (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(1).bytes(50_000))
     for name in ("empty.mp4", "text.mp4", "noise.mp4"):
-        line = refused(tmp_path / name)
-        assert "is no video that FFmpeg can read" in line or "no picture" in line
+        assert "not a video that FFmpeg can read" in refused(tmp_path / name)
 
 
 def test_sound_alone(tmp_path, refused):
@@ -67,8 +66,9 @@ def test_the_video_itself(tmp_path, sharpener):
 
 def test_containers(tmp_path, refused):
     source = make_clip(tmp_path / "in.mkv", subtitle=True, audio="pcm_s16le")
-    assert refused(source, "out.xyz").startswith("'.xyz' is no kind of video")
-    assert refused(source, "out.webm").startswith("a webm file cannot hold h264")
+    assert refused(source, "out.xyz").startswith("'.xyz' is not a kind of video")
+    line = "a webm file cannot hold h264"
+    assert refused(source, "out.webm", codec="h264").startswith(line)
     assert refused(source).endswith(
         "a mp4 file cannot hold track 2 (subtitle, srt): name another output, such as .mkv, or "
         "--drop subtitles"
@@ -87,7 +87,7 @@ def test_dropping(tmp_path, sharpener):
 
 def test_rotation_where_it_is_lost(tmp_path, refused, sharpener):
     source = make_clip(tmp_path / "in.mp4", rotation=90)
-    assert "is marked to be turned, which a avi file cannot hold" in refused(source, "out.avi")
+    assert "is marked as rotated, which a avi file cannot hold" in refused(source, "out.avi")
     drop = VideoOptions(drop=frozenset({"rotation"}))
     sharpen_video(source, tmp_path / "out.avi", sharpener, drop)
     assert frames(tmp_path / "out.avi")[0].rotation == 0
@@ -123,15 +123,24 @@ def test_hdr_where_it_is_lost(tmp_path, refused, sharpener):
     ("options", "line"),
     [
         ({"codec": "divx"}, "codec 'divx' is unknown"),
-        ({"crf": 60}, "h264 has no CRF 60: 0 to 51"),
+        ({"crf": 70}, "h264 has no CRF 70: 0 to 51"),
+        ({"codec": "h264", "crf": 60}, "h264 has no CRF 60: 0 to 51"),
         ({"codec": "ffv1", "crf": 3}, "ffv1 has no CRF 3: none, it is lossless"),
-        ({"preset": "9"}, "h264 has no preset '9'"),
+        ({"preset": "hasty"}, "h264 has no preset 'hasty'"),
+        ({"codec": "h264", "preset": "9"}, "h264 has no preset '9'"),
         ({"drop": frozenset({"sound"})}, "'sound' cannot be dropped"),
     ],
 )
 def test_options(options, line):
     with pytest.raises(UserError, match=line):
         VideoOptions(**options)
+
+
+def test_what_the_codec_that_suits_the_file_lacks(tmp_path, refused):
+    source = make_clip(tmp_path / "in.mp4")
+    assert refused(source, "o.mp4", preset="9").startswith("h264 has no preset '9'")
+    assert refused(source, "o.mp4", crf=60) == "h264 has no CRF 60: 0 to 51"
+    assert refused(source, "o.webm", preset="veryfast").startswith("vp9 has no preset 'veryfast'")
 
 
 def test_a_frame_that_changes_its_kind_is_the_end(tmp_path, sharpener):

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from kdsharp.errors import UserError
+from pipeline.data.archive import ARCHIVES_VARIABLE
 from pipeline.params import Params, load_params
-from pipeline.sources.archive import ARCHIVES_VARIABLE
 from pipeline.stages.acquire import main
 
 ROOT = Path(__file__).parents[3]

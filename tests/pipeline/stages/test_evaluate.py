@@ -13,11 +13,13 @@ from PIL import Image
 from kdsharp.errors import UserError
 from kdsharp.files import sha256_file
 from kdsharp.metrics import METRICS
-from pipeline.generalisation import gain
+from kdsharp.train.teacher.network import save_no_teacher
+from pipeline.evaluation.held_out import gain
+from pipeline.evaluation.results import read_results
 from pipeline.params import load_params
-from pipeline.results import read_results
+from pipeline.paths import TEACHER
 from pipeline.stages import evaluate
-from tests.pipeline.evaluated import NASTY, make_checkout
+from tests.pipeline.evaluation.evaluated import NASTY, make_checkout
 
 
 class FakeRun:
@@ -135,7 +137,9 @@ def test_page_says_what_was_measured(evaluated):
 
 
 def test_panels_are_pictures_of_four_columns(evaluated):
-    for path in (evaluated[0] / "reports/comparison").iterdir():
+    panels = list((evaluated[0] / "reports/comparison").iterdir())
+    assert len(panels) == 5
+    for path in panels:
         with Image.open(path) as picture:
             assert picture.format == "PNG"
             assert picture.width == 1700
@@ -151,10 +155,10 @@ def test_same_bytes_twice(evaluated, monkeypatch):
     assert written(root) == before
 
 
-def test_unseen_photos_are_scored_beside_the_others(tmp_path, monkeypatch):
+def test_held_out_photos_are_scored_beside_the_others(tmp_path, monkeypatch):
     make_checkout(tmp_path)
     for name in ("Set5/a.png", "loose.png"):
-        path = tmp_path / "data/unseen" / name
+        path = tmp_path / "data/held_out" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         waves = np.indices((48, 64)).sum(axis=0) % (5 + len(name))
         Image.fromarray((waves * 20).astype(np.uint8)).save(path)
@@ -164,19 +168,21 @@ def test_unseen_photos_are_scored_beside_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "find_run", lambda *_: None)
     evaluate.main(load_params())
     results = read_results(tmp_path / "reports/metrics.json")
-    assert list(results) == ["val", "test", "unseen/Set5", "unseen/unseen", "unseen"]
+    assert list(results) == ["val", "test", "held_out/Set5", "held_out/held_out", "held_out"]
     told = run.told["metrics"]
     for method in ("input", "student"):
-        sets = [results[f"unseen/{name}"][method]["psnr_y"] for name in ("Set5", "unseen")]
-        assert told[f"unseen.{method}.psnr_y"] == pytest.approx(np.mean(sets), abs=1e-4)
-    seen, unseen = (gain(results, split, "student") for split in ("test", "unseen"))
-    if seen > 0:
-        gap = told["unseen.student.gap_percent"]
-        assert gap == pytest.approx(100 * (1 - unseen / seen), abs=0.01)
+        sets = [results[f"held_out/{name}"][method]["psnr_y"] for name in ("Set5", "held_out")]
+        assert told[f"held_out.{method}.psnr_y"] == pytest.approx(np.mean(sets), abs=1e-4)
+    # Only what gains on the photos that were seen has a gap: here the teacher, not the student.
+    assert gain(results, "test", "student") < 0
+    assert "held_out.student.gap_percent" not in told
+    seen, held_out = (gain(results, split, "teacher") for split in ("test", "held_out"))
+    gap = told["held_out.teacher.gap_percent"]
+    assert gap == pytest.approx(100 * (1 - held_out / seen), abs=0.01)
     images = pd.read_csv(tmp_path / "reports/images.csv", keep_default_na=False)
-    assert set(images["split"]) == {"val", "test", "unseen/Set5", "unseen/unseen"}
+    assert set(images["split"]) == {"val", "test", "held_out/Set5", "held_out/held_out"}
     page = ET.fromstring((tmp_path / "reports/report.html").read_text(encoding="utf-8"))
-    assert "Seen and unseen" in {heading.text for heading in page.iter("h2")}
+    assert "Seen and held-out photos" in {heading.text for heading in page.iter("h2")}
     # Pictures are of the photos of the training's source.
     assert len(list((tmp_path / "reports/comparison").iterdir())) == 5
 
@@ -200,12 +206,35 @@ def test_run_is_told_everything(evaluated):
     assert all(re.fullmatch(r"[\w./-]+", name) for name in run.told["files"])
 
 
+def test_a_student_that_had_no_teacher_is_evaluated_without_one(tmp_path, monkeypatch):
+    make_checkout(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    save_no_teacher(TEACHER)
+    Path("reports/curves/teacher.csv").write_text("epoch,loss,lr,val_psnr_y\n")
+    run = FakeRun()
+    monkeypatch.setattr(evaluate, "start", lambda *_, tags: run.told["tags"].update(tags) or run)
+    monkeypatch.setattr(evaluate, "find_run", lambda *_: None)
+    evaluate.main(load_params())
+    results = json.loads(Path("reports/metrics.json").read_text())
+    assert list(results["test"]) == ["input", "unsharp", "student", "student_onnx"]
+    assert run.told["tags"]["kdsharp.teacher_sha256"] == ""
+    page = Path("reports/report.html").read_text(encoding="utf-8")
+    ET.fromstring(page)
+    assert "<dt>Teacher</dt><dd>none</dd>" in page
+    # Three columns instead of four, and no bar, line or tile of a teacher.
+    assert 'class="teacher"' not in page
+    assert "over the input" in page
+    assert "teacher over the input" not in page
+    with Image.open("reports/comparison/test-a.png") as sheet:
+        assert sheet.width == 3 * 420 + 20
+
+
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
         ("data/raw/manifest.csv", "dvc repro acquire"),
         ("models/teacher.safetensors", "teacher.safetensors does not exist"),
-        ("models/export/card.json", "is no model folder"),
+        ("models/export/card.json", "not a model folder"),
         ("reports/curves/student.csv", "dvc repro student"),
         ("data/raw/test/a.png", "no such file"),
     ],

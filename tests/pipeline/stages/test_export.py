@@ -5,20 +5,21 @@ import numpy as np
 import pytest
 import torch
 
-from kdsharp.card import read_card
 from kdsharp.color import luma
-from kdsharp.engine import load_engine
 from kdsharp.errors import KdsharpError, UserError
+from kdsharp.runtime.card import read_card
+from kdsharp.runtime.engine import load_engine
 from kdsharp.train.config import StudentConfig
-from kdsharp.train.patches import load_patches
-from kdsharp.train.student import Student, load_student
-from kdsharp.train.teacher import load_teacher
-from pipeline.methods import load_methods
+from kdsharp.train.dataset.patches import load_patches
+from kdsharp.train.export.add_upscalers import check_upscaler
+from kdsharp.train.student.network import Student, load_student
+from kdsharp.train.teacher.network import load_teacher
+from pipeline.evaluation.methods import load_methods
+from pipeline.evaluation.scoring import EvalPhoto, averages, load_pair, score
 from pipeline.params import load_params
 from pipeline.paths import EXPORT, PATCHES, STUDENT, TEACHER
-from pipeline.scoring import Photo, averages, load_pair, score
 from pipeline.stages import export
-from tests.pipeline.evaluated import make_checkout
+from tests.pipeline.evaluation.evaluated import make_checkout
 
 
 @pytest.fixture
@@ -43,8 +44,12 @@ def test_both_files_with_their_card_and_rows(params, caplog):
     with caplog.at_level(logging.INFO):
         export.main(params)
     assert sorted(path.name for path in EXPORT.iterdir()) == [
-        "README.md", "card.json", "student.onnx", "student_int8.onnx",
+        "README.md", "card.json", "student.onnx", "student_int8.onnx", "upscaler.onnx",
+        "upscaler_int8.onnx",
     ]  # fmt: skip
+    assert "`upscaler.onnx` (" in (EXPORT / "README.md").read_text()
+    for precision in ("fp32", "int8"):
+        check_upscaler(load_engine(EXPORT, "onnxruntime", precision=precision), 1e-4)
     assert "int8" in (EXPORT / "README.md").read_text()
     card = read_card(EXPORT)
     rows = card.metrics["val"]
@@ -58,7 +63,7 @@ def test_both_files_with_their_card_and_rows(params, caplog):
     methods = load_methods(params, load_teacher(TEACHER), load_student(STUDENT))
     assert list(methods)[-2:] == ["student_onnx", "student_int8"]
     only = {name: methods[name] for name in ("input", "student_int8")}
-    photos = [Photo(split, "a.png") for split in ("val", "test")]
+    photos = [EvalPhoto(split, "a.png") for split in ("val", "test")]
     found = averages(score(photos, only, params.degradation))
     assert found["val"]["student_int8"] != found["val"]["input"]
     low, _ = load_pair(photos[0], params.degradation)
@@ -83,6 +88,7 @@ def test_without_int8_there_is_no_trace_of_it(params):
         "README.md",
         "card.json",
         "student.onnx",
+        "upscaler.onnx",
     ]
     card = read_card(EXPORT)
     assert card.int8 is None

@@ -6,11 +6,11 @@ import pytest
 
 from kdsharp.errors import UserError
 from kdsharp.files import sha256_file
-from pipeline.gate.crops import load_gate_set
 from pipeline.params import Params, load_params
 from pipeline.paths import PARAMS
+from pipeline.release.gate.crops import load_gate_set
 from pipeline.stages.gate import main
-from tests.pipeline.gated import photo
+from tests.pipeline.release.gated import photo
 
 SHIPPED = load_params(PARAMS.resolve())
 
@@ -50,7 +50,7 @@ def test_it_is_cut_once_and_kept(here, caplog):
     main(params())
     assert "kept as it is" in caplog.text
     assert load_gate_set().sha256 == first.sha256
-    for changed in (params(edition=2), params(size=64), params(seed=3)):
+    for changed in (params(version=2), params(size=64), params(seed=3)):
         before = load_gate_set().sha256
         main(changed)
         assert load_gate_set().sha256 != before
@@ -74,7 +74,7 @@ def test_a_kept_set_is_still_refused_when_its_photos_become_training_photos(here
     with pytest.raises(UserError, match=r"gate's photo 0\.png is also train/0\.png"):
         main(params())
     assert load_gate_set().sha256 == first.sha256
-    main(params(edition=2))
+    main(params(version=2))
     assert load_gate_set().names == ["1.png"]
 
 
@@ -89,7 +89,7 @@ def test_photos_of_your_own(here, caplog):
     assert "left out 3 photos" in caplog.text
     shutil.copy(here / "data/raw/val/4.png", here / "mine" / "leak.png")
     with pytest.raises(UserError, match=r"leak\.png is also val/4\.png \(the same file\)"):
-        main(params(folder="mine", edition=2))
+        main(params(folder="mine", version=2))
 
 
 def test_what_cannot_be_cut_from_is_said(here):

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from kdsharp.errors import UserError
-from kdsharp.train.patches import load_patches, load_unlabelled
+from kdsharp.train.dataset.patches import load_patches, load_unlabelled
 from pipeline.params import Params, load_params
 from pipeline.paths import MANIFEST, PATCHES, RAW
 from pipeline.stages.patches import main
@@ -68,5 +68,5 @@ def test_damaged_unlabelled_patches_are_told(params):
     with pytest.raises(UserError, match=r"unlabelled_lr\.npy is damaged"):
         load_unlabelled(PATCHES)
     np.save(path, np.zeros((2, 3)))
-    with pytest.raises(UserError, match="holds no 8-bit RGB"):
+    with pytest.raises(UserError, match="does not hold 8-bit RGB"):
         load_unlabelled(PATCHES)

@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,25 @@ import pytest
 import torch
 
 import pipeline.stages.training as module
+from benchmarks.common.training import train_for
+from kdsharp.color import luma
 from kdsharp.errors import UserError
-from kdsharp.train.batches import Examples, Planes
-from kdsharp.train.config import LoopConfig, StudentConfig
-from kdsharp.train.distill import planes_of
-from kdsharp.train.student import Student, load_student
-from kdsharp.train.validate import psnr_y
+from kdsharp.train.config import LoopConfig, StudentConfig, TeacherConfig
+from kdsharp.train.loop.fit import fit
+from kdsharp.train.student.network import load_student
+from kdsharp.train.student.train import train_student
+from kdsharp.train.teacher.network import find_teacher, load_teacher
+from kdsharp.train.teacher.train import train_teacher
 from pipeline.params import load_params
-from pipeline.paths import CHECKPOINTS, MANIFEST, PATCHES, STUDENT
+from pipeline.paths import CHECKPOINTS, MANIFEST, NEEDS, PATCHES, STUDENT, TEACHER
+from pipeline.stages import needs, student, teacher
 from pipeline.stages.training import Training, fingerprint, on_several_processes
-from pipeline.tracking import TrackedRun
+from pipeline.tracking.runs import TrackedRun
 
 LOOP = LoopConfig(epochs=2, batch_size=4, checkpoint_minutes=0, device="cpu")
-CONFIG = StudentConfig(channels=4, kernels=(3, 3, 3), loop=LOOP)
+CONFIG = StudentConfig(
+    channels=4, kernels=(3, 3, 3), teacher_weight=0.0, truth_weight=1.0, loop=LOOP
+)
 ROOT = Path(__file__).parents[3]
 
 
@@ -72,11 +79,8 @@ def runs(monkeypatch):
 
 
 def train(params, config=CONFIG):
-    training = Training("student", params, config.loop, config, STUDENT)
-    low, high = (planes_of(p, "luma") for p in (training.train.lr_NHWC, training.train.hr_NHWC))
-    val = Planes(training.val.lr_NHWC[..., :1], 255), Planes(training.val.hr_NHWC[..., :1], 255)
-    score = lambda n: psnr_y(n, *val, border=2)  # noqa: E731
-    training.run(Student(config), Examples(low, [(1.0, high)]), score, {"kind": "test"})
+    training = Training("student", params, config, STUDENT)
+    training.run(partial(train_student, config), {"kind": "test"})
     return training
 
 
@@ -138,11 +142,141 @@ def test_finished_checkpoints_do_not_pile_up(params, runs):
 def test_the_fingerprint_is_of_config_and_files(tmp_path):
     path = tmp_path / "a"
     path.write_text("one")
-    first = fingerprint(CONFIG, (path,))
-    assert first == fingerprint(CONFIG, (path,))
-    assert first != fingerprint(dataclasses.replace(CONFIG, channels=5), (path,))
+    first = fingerprint("student", CONFIG, (path,))
+    assert first == fingerprint("student", CONFIG, (path,))
+    assert first != fingerprint("student", dataclasses.replace(CONFIG, channels=5), (path,))
     path.write_text("two")
-    assert first != fingerprint(CONFIG, (path,))
+    assert first != fingerprint("student", CONFIG, (path,))
+
+
+TEACHING = TeacherConfig(
+    depth=1, width=8, num_blocks=1, color="luma", margin=2, loop=dataclasses.replace(LOOP, crop=14)
+)
+
+
+def configured(params, **changes):
+    return params.model_copy(update={"student": CONFIG, "teacher": TEACHING, **changes})
+
+
+@pytest.fixture
+def no_store(monkeypatch, runs):
+    for stage in (student,):
+        monkeypatch.setattr(stage, "find_run", lambda *_: None)
+
+
+def test_stage_and_benchmark_train_the_same_teacher_and_student(params, runs, no_store):
+    """Through the stages, and through what the tables are made with: the same bytes."""
+    learner = dataclasses.replace(CONFIG, teacher_weight=0.5, truth_weight=0.5)
+    params = configured(params, student=learner)
+    needs.main(params)
+    teacher.main(params)
+    student.main(params)
+    staged = load_teacher(TEACHER)
+    ours, steps = train_for(partial(train_teacher, TEACHING), 0, 8)
+    assert steps == 8
+    for name, weight in staged.state_dict().items():
+        assert torch.equal(ours.state_dict()[name], weight), name
+    taught = partial(train_student, learner, teacher=staged)
+    pupil, _ = train_for(taught, 0, 8)
+    for name, weight in load_student(STUDENT).state_dict().items():
+        assert torch.equal(pupil.state_dict()[name], weight), name
+
+
+def test_teacher_student_and_benchmark_see_the_same_crops(params, runs, no_store, monkeypatch):
+    """Every crop, of whichever network, begins on the grid of the degradation."""
+    seen = []
+
+    def spy(network, examples, *rest):
+        loop = dataclasses.replace(LOOP, crop=14)
+        seen.append([b.inputs_NCHW for b in examples.batches(loop, 0, 8, (0, 1), ahead=False)])
+        return fit(network, examples, *rest)
+
+    monkeypatch.setattr("kdsharp.train.training.fit", spy)
+    cropped = dataclasses.replace(CONFIG, loop=dataclasses.replace(LOOP, crop=14))
+    params = configured(params, student=dataclasses.replace(cropped, teacher_weight=1.0))
+    needs.main(params)
+    teacher.main(params)
+    student.main(params)
+    train_for(partial(train_teacher, TEACHING), 0, 1)
+    train_for(partial(train_student, cropped), 0, 1)
+    first, *others = seen
+    assert len(others) == 3
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+    # Off the grid, pixels of the inputs lie at other places of it.
+    lows = np.load(PATCHES / "train_lr.npy")
+    on_grid = {values(low[y : y + 14, x : x + 14]) for low in lows for y, x in GRID}
+    for batch in first:
+        assert {values(crop) for crop in upright(batch)} <= on_grid
+
+
+GRID = [(y, x) for y in (0, 2) for x in (0, 2)]
+
+
+def values(rgb_HWC):
+    """What tells a crop from all others, however it is turned: its sorted levels of luma."""
+    return tuple(sorted(np.rint(luma(rgb_HWC) * 256).astype(int).ravel().tolist()))
+
+
+def upright(batch):
+    """Luma planes as RGB of equal channels, which have the same luma."""
+    planes = batch.permute(0, 2, 3, 1).numpy() * 255
+    return [np.repeat(plane, 3, axis=-1) for plane in planes]
+
+
+def test_who_learns_from_the_truth_alone_trains_no_teacher(params, runs):
+    params = configured(params)
+    needs.main(params)
+    teacher.main(params)
+    assert find_teacher(TEACHER) is None
+    assert list(pd.read_csv("reports/curves/teacher.csv").columns) == list(module.CURVE)
+    assert runs == []
+    with pytest.raises(UserError, match="holds no network, not a teacher"):
+        load_teacher(TEACHER)
+    student.main(params)
+    assert load_student(STUDENT).config == CONFIG
+    assert len(runs) == 1
+
+
+def test_whether_a_teacher_is_needed_does_not_follow_its_weight(params):
+    """DVC compares the answer: another weight alone must not train the teacher anew."""
+    answers = []
+    for weight in (1.0, 0.25, 0.0):
+        learner = dataclasses.replace(CONFIG, teacher_weight=weight, truth_weight=1.0)
+        needs.main(configured(params, student=learner))
+        answers.append(NEEDS.read_bytes())
+    assert answers[0] == answers[1] != answers[2]
+
+
+def test_students_of_several_sizes_ask_the_teacher_once(params, runs, caplog):
+    caplog.set_level(logging.INFO)
+    learner = dataclasses.replace(CONFIG, teacher_weight=1.0)
+
+    def asked(**changes):
+        caplog.clear()
+        config = dataclasses.replace(learner, **changes)
+        student.main(configured(params, student=config))
+        return caplog.text.count("asking the teacher")
+
+    first = configured(params, student=learner)
+    needs.main(first)
+    teacher.main(first)
+    assert [asked(), asked(channels=8), asked(truth_weight=0.5)] == [1, 0, 0]
+    assert asked(ensemble=True) == 1
+    # Those that nobody needs any more are not kept.
+    assert len(list(CHECKPOINTS.glob("answers-*"))) == 1
+    assert asked() == 1
+
+
+def test_colours_that_do_not_go_together_are_told_at_once(params):
+    learner = dataclasses.replace(CONFIG, teacher_weight=1.0, color="rgb")
+    with pytest.raises(UserError, match=r"student\.color is rgb.*set teacher\.color to rgb"):
+        needs.main(configured(params, student=learner))
+    needs.main(
+        configured(
+            params, student=dataclasses.replace(learner, teacher_weight=0.0, truth_weight=1.0)
+        )
+    )
 
 
 def test_one_process_is_this_one():
@@ -151,5 +285,5 @@ def test_one_process_is_this_one():
 
 def test_a_batch_that_cannot_be_shared_is_told():
     loop = dataclasses.replace(LOOP, processes=3)
-    with pytest.raises(UserError, match=r"student\.loop\.batch_size 4 is no multiple"):
+    with pytest.raises(UserError, match=r"student\.loop\.batch_size 4 is not a multiple"):
         on_several_processes("student", loop)

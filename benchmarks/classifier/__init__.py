@@ -1,0 +1,1 @@
+"""Which degradation a picture had: the network that recognises it, trained and scored."""

@@ -1,0 +1,1 @@
+"""What several benchmarks share: photos, peers, timing, training for a given time."""

@@ -1,0 +1,1 @@
+"""Quality beside computation and time, for every size and its peers."""

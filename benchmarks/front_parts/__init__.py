@@ -1,1 +1,0 @@
-"""What `benchmarks/front.py` is made of, one thing a module."""

@@ -1,1 +1,0 @@
-"""What `benchmarks/kinds.py` is made of."""

@@ -1,0 +1,1 @@
+"""Which quantiser: ours beside those of ONNX Runtime and NNCF."""

@@ -1,0 +1,1 @@
+"""Every group of input, ours beside the peers."""

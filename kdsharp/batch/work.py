@@ -1,0 +1,76 @@
+"""The work on one photo of a batch, and on one video."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdsharp.batch.plan import Job
+from kdsharp.batch.run import Done, Writing
+from kdsharp.errors import KdsharpError, UserError
+from kdsharp.imageio.decode import FORMATS, decoded, opened
+from kdsharp.progress import Progress
+from kdsharp.sharpening.file import sharpen_file
+from kdsharp.sharpening.sharpener import Sharpener
+from kdsharp.video import VideoOptions
+
+__all__ = ["Photos", "Videos", "pixels"]
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The work of `kdsharp.batch.run.run` for photos; all else is that of `Sharpener.file`."""
+
+    sharpener: Sharpener
+    upscale: int | None = None
+    quality: int | None = None
+
+    def __call__(self, job: Job, writing: Writing) -> Done:
+        """Sharpen `job.source` into `job.target`; `UserError` if it is not a readable photo."""
+        done = sharpen_file(
+            self.sharpener,
+            job.source,
+            job.target,
+            upscale=self.upscale,
+            quality=self.quality,
+            writing=writing,
+        )
+        if done.model is None:
+            return Done("left as it is", done.size)
+        return Done("written", done.size, done.model if len(self.sharpener.models) > 1 else "")
+
+
+def pixels(source: Path) -> int:
+    """How many pixels the photo has, by its header; 0 if it is not a picture."""
+    try:
+        with opened(source) as file, decoded(file, source, FORMATS) as image:
+            return image.width * image.height
+    except (KdsharpError, OSError):
+        return 0
+
+
+@dataclass(frozen=True)
+class Videos:
+    """`kdsharp.batch.run.Work` for videos; all else is that of `Sharpener.video`."""
+
+    sharpener: Sharpener
+    options: VideoOptions
+
+    def __call__(self, job: Job, _: Writing) -> Done:
+        """Sharpen `job.source` into `job.target`, which is written whole or not at all.
+
+        Everything readable in a damaged video is written, and then `UserError` is raised. So it is
+        for a file that is not a video.
+        """
+        start = time.monotonic()
+        with Progress(None, f"Sharpening {job.source.name}", "frames") as progress:
+            result = self.sharpener.video(job.source, job.target, self.options, progress.at)
+        if result.damage:
+            raise UserError(result.damage)
+        if result.model is None and not result.frames:
+            return Done("left as it is")
+        rate = result.frames / max(time.monotonic() - start, 1e-3)
+        message = f"{result.frames} frames, {rate:.1f} fps"
+        if result.model is None:
+            return Done("left as it is", message=message)
+        several = len(self.sharpener.models) > 1
+        return Done("written", message=f"{result.model}, {message}" if several else message)

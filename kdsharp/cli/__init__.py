@@ -1,0 +1,1 @@
+"""The `kdsharp` command: `app` is the whole, and each command is a module."""

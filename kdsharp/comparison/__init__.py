@@ -1,0 +1,1 @@
+"""Two pictures in one: a sheet, a split, or an animation."""

@@ -1,0 +1,139 @@
+"""The models that a picture chooses among, and the choice, by what the picture itself shows."""
+
+import dataclasses
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kdsharp.routing.classifier import degradation_shares, gains_by_degradation
+from kdsharp.routing.phase import FACTORS, Steps, enlarged_from, squared_steps
+from kdsharp.runtime.card import Card
+from kdsharp.runtime.enlarge import Enlarger
+from kdsharp.runtime.model import LoadedModel
+from kdsharp.runtime.tiles import CORNER, Origin
+
+__all__ = ["Choice", "Gains", "Look", "Routed", "Router", "mean_look"]
+
+Gains = Mapping[str, float]
+"""dB of Y-PSNR that each model is likely to gain on a picture, by its name."""
+
+_LEAST = 0.05  # dB that have to be expected of a model before it is run
+_WINDOWS = (2, 4)  # factors after which the classifier's windows do not fit any more
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a picture, or several frames, showed: `gains` of a single model are empty."""
+
+    gains: Gains
+    steps: Steps
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The name of a model for a picture, and where its grid begins there."""
+
+    model: str
+    origin: Origin = CORNER
+
+
+class Router:
+    """Models by their names, such as `small-x2-blocky`, each loaded when it is first needed.
+
+    May be used from several threads at once. With a single model there is nothing to choose.
+    """
+
+    def __init__(self, cards: Mapping[str, Card], load: Callable[[str], LoadedModel]) -> None:
+        """`cards` say what each undoes; the first is the model for plain enlarging.
+
+        `load` gives the model of a name. With several, raises `UserError` if the gains of one were
+        not measured, as `kdsharp.routing.classifier.gains_by_degradation` does.
+        """
+        self.cards, self._load, self._loaded = dict(cards), load, dict[str, LoadedModel]()
+        self._enlargers = dict[str, Enlarger]()
+        self._lock = threading.Lock()
+        self._gains_by_degradation = gains_by_degradation(cards) if len(cards) > 1 else {}
+
+    def __getitem__(self, name: str) -> LoadedModel:
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = self._load(name)
+            return self._loaded[name]
+
+    def enlarger(self, name: str) -> Enlarger:
+        """The model of a name with the enlarging that it undoes, loaded when it is first needed."""
+        model = self[name]
+        with self._lock:
+            if name not in self._enlargers:
+                self._enlargers[name] = Enlarger(model)
+            return self._enlargers[name]
+
+    def __len__(self) -> int:
+        return len(self.cards)
+
+    @property
+    def first(self) -> LoadedModel:
+        """The first, loaded."""
+        return self[next(iter(self.cards))]
+
+    def look(self, picture: npt.NDArray[Any]) -> Look:
+        """At `picture`: RGB (H, W, 3) or grey (H, W), `uint8` or `uint16`."""
+        steps = squared_steps(picture)
+        found = (enlarged_from(steps, factor) for factor in _WINDOWS)
+        return Look(self.gains(picture, next(filter(None, found), CORNER)), steps)
+
+    def gains(self, picture: npt.NDArray[Any], origin: Origin = CORNER) -> Gains:
+        """What each is likely to gain on `picture`; empty if there is only one model.
+
+        How likely each degradation is (`degradation_shares`), times what the model gained on
+        photos of it.
+        """
+        if not self._gains_by_degradation:
+            return {}
+        shares = degradation_shares(picture, origin)
+        return {name: float(shares @ gains) for name, gains in self._gains_by_degradation.items()}
+
+    def choose(self, picture: npt.NDArray[Any]) -> Choice | None:
+        """The one for `picture`, and where its grid begins; None if it is sharp."""
+        return self.choice(self.look(picture))
+
+    def choice(self, look: Look) -> Choice | None:
+        """The same, by what a picture showed. The one decision on both."""
+        name = self.best(look.gains)
+        return None if name is None else Choice(name, self._origin(name, look.steps))
+
+    def fitted(self, choice: Choice) -> LoadedModel:
+        """The model of a choice, its grid where that says."""
+        return dataclasses.replace(self[choice.model], origin=choice.origin)
+
+    def best(self, gains: Gains) -> str | None:
+        """The name of the one that gains most; None if that is next to nothing."""
+        if len(self) == 1:
+            return next(iter(self.cards))
+        name = max(self.cards, key=lambda name: gains.get(name, 0.0))
+        return name if gains.get(name, 0.0) >= _LEAST else None
+
+    def _origin(self, name: str, steps: Steps) -> Origin:
+        """The corner, unless it is clear that the picture was enlarged as the model undoes it."""
+        card = self.cards[name]
+        if card.grid != card.scale or card.scale not in FACTORS:
+            return CORNER
+        return enlarged_from(steps, card.scale) or CORNER
+
+
+def mean_look(looks: Sequence[Look]) -> Look:
+    """What frames of one video showed, each with the same weight."""
+    gains = {name: float(np.mean([look.gains[name] for look in looks])) for name in looks[0].gains}
+    return Look(gains, np.sum([look.steps for look in looks], axis=0))
+
+
+class Routed(Protocol):
+    """What chooses among models by a router, as a `kdsharp.Sharpener` does."""
+
+    @property
+    def router(self) -> Router:
+        """The models, and the choice among them."""

@@ -1,0 +1,1 @@
+"""An exported model, run: its card, the engines, the tiles, and which models there are."""

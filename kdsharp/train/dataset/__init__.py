@@ -1,0 +1,1 @@
+"""From photos to batches: patches are cut, kept, and handed to a network."""

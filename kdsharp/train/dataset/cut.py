@@ -1,0 +1,153 @@
+"""Cut paired patches from whole photos and their degraded versions.
+
+Both versions are cut at the same place (`kdsharp.degrade.crops`). Places are multiples of the
+scale, as every picture begins on the grid of its degradation: a student that has seen it at one
+phase only is better there. Places, and what a recipe draws for each patch, follow from the seed,
+the photo's name and the patch's number in the photo: any number of workers writes the same bytes.
+
+Flat crops teach nothing. Of at most `tries` random places the first is taken whose detail (mean
+absolute step between neighbouring luma pixels, 0..255) reaches `min_detail`, else the one with the
+most. Each photo gives patches in proportion to the square root of its area, so that one large
+picture does not crowd out the small ones.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from kdsharp.color import luma
+from kdsharp.degrade import crop_to_multiple
+from kdsharp.degrade.crops import degraded_crops
+from kdsharp.degrade.recipes import Recipe
+from kdsharp.errors import UserError
+from kdsharp.imageio.decode import read_rgb
+from kdsharp.train.config import PatchesConfig
+from kdsharp.train.dataset.patches import INFO, Pixels
+
+__all__ = ["cut_patches", "patches_per_photo"]
+
+
+def cut_patches(
+    photos: Sequence[Path],
+    count: int,
+    folder: Path,
+    split: str,
+    config: PatchesConfig,
+    recipe: Recipe,
+    scale: int,
+    done: Callable[[int], None] = lambda _: None,
+    *,
+    labelled: bool = True,
+) -> None:
+    """Write `count` pairs cut from `photos` to `folder` as `{split}_lr.npy` and `{split}_hr.npy`.
+
+    The second is left out if they are not `labelled`. `recipe` makes the first, at `scale`.
+    `done(n)` is called, from several threads, when n more pairs are written. Raises `UserError` for
+    a photo that is smaller than a patch.
+    """
+    shape = (count, config.size, config.size, 3)
+    targets = [
+        np.lib.format.open_memmap(folder / f"{split}_{quality}.npy", "w+", np.uint8, shape)
+        for quality in (("lr", "hr") if labelled else ("lr",))
+    ]
+    shares = patches_per_photo(photos, count)
+    starts = np.concatenate([[0], np.cumsum(shares)])
+
+    def cut(index: int) -> None:
+        if shares[index]:
+            rows = slice(int(starts[index]), int(starts[index + 1]))
+            image, seed = _photo(photos[index], scale, config.size), _seed(config, photos[index])
+            random = np.random.default_rng(seed)
+            places = _choose_places(np.asarray(image), shares[index], random, config, scale)
+            pairs = degraded_crops(image, places, config.size, recipe, scale, seed)
+            for target, crops in zip(targets, pairs, strict=False):
+                target[rows] = crops
+            done(shares[index])
+
+    with ThreadPoolExecutor(config.workers or os.cpu_count()) as pool:
+        list(pool.map(cut, range(len(photos))))
+    for target in targets:
+        target.flush()
+    info = {"size": config.size, "degradation": recipe.name, "scale": scale}
+    (folder / INFO).write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+
+
+def patches_per_photo(photos: Sequence[Path], count: int) -> list[int]:
+    """How many of `count` patches each photo gives; those of one photo stand together, in order."""
+    return _shares([_size(photo) for photo in photos], count)
+
+
+def _size(photo: Path) -> tuple[int, int]:
+    with Image.open(photo) as opened:
+        return opened.size
+
+
+def _shares(sizes: Sequence[tuple[int, int]], count: int) -> list[int]:
+    """`count` split in proportion to the square roots of the areas, by largest remainder."""
+    weights = np.sqrt([width * height for width, height in sizes])
+    exact = count * weights / weights.sum()
+    shares = np.floor(exact).astype(int)
+    # A stable sort: equal remainders go to the earlier photo, on every platform.
+    for index in np.argsort(shares - exact, kind="stable")[: count - shares.sum()]:
+        shares[index] += 1
+    return [int(share) for share in shares]
+
+
+def _seed(config: PatchesConfig, photo: Path) -> list[int]:
+    """For random numbers that belong to this photo, whatever the others are and who cuts it."""
+    key = hashlib.sha256(photo.name.encode()).digest()
+    return [config.seed, *(int(word) for word in np.frombuffer(key, np.uint32))]
+
+
+def _photo(path: Path, scale: int, size: int) -> Image.Image:
+    image = crop_to_multiple(read_rgb(path), scale)
+    if min(image.size) < size:
+        width, height = image.size
+        raise UserError(
+            f"{path} is {width}x{height}, smaller than a patch of {size}: raise data.min_side"
+        )
+    return image
+
+
+def _choose_places(
+    hr_HWC: Pixels, count: int, random: np.random.Generator, config: PatchesConfig, scale: int
+) -> list[tuple[int, int]]:
+    """The upper left corners (y, x) of `count` crops, multiples of `scale`."""
+    score = _detail_sums(hr_HWC)
+    rows, columns = ((side - config.size) // scale + 1 for side in hr_HWC.shape[:2])
+    places = []
+    for _ in range(count):
+        best, place = -math.inf, (0, 0)
+        for _ in range(config.tries):
+            y, x = int(random.integers(rows)) * scale, int(random.integers(columns)) * scale
+            detail = _crop_mean(score, y, x, config.size)
+            if detail > best:
+                best, place = detail, (y, x)
+            if best >= config.min_detail:
+                break
+        places.append(place)
+    return places
+
+
+def _detail_sums(hr_HWC: Pixels) -> npt.NDArray[np.float64]:
+    """Summed-area table of the local step, so that a crop's detail costs four look-ups."""
+    y = luma(hr_HWC)
+    step = np.zeros(y.shape)
+    step[1:] += np.abs(np.diff(y, axis=0)) / 2
+    step[:, 1:] += np.abs(np.diff(y, axis=1)) / 2
+    table = np.zeros((y.shape[0] + 1, y.shape[1] + 1))
+    table[1:, 1:] = step.cumsum(0).cumsum(1)
+    return table
+
+
+def _crop_mean(table: npt.NDArray[np.float64], y: int, x: int, size: int) -> float:
+    total = table[y + size, x + size] - table[y, x + size] - table[y + size, x] + table[y, x]
+    return float(total) / size**2

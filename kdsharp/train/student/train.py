@@ -1,0 +1,51 @@
+"""Train a student: on the truth, on a teacher's answers, or on both."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from kdsharp.train.config import StudentConfig
+from kdsharp.train.dataset.examples import make_dataset
+from kdsharp.train.loop.distributed import pick_device
+from kdsharp.train.student.distill import answers_of
+from kdsharp.train.student.network import Student
+from kdsharp.train.student.reparam import ReparamStudent
+from kdsharp.train.teacher.interface import AnyTeacher
+from kdsharp.train.training import Lesson, Trained, train
+
+__all__ = ["train_student"]
+
+
+def train_student(
+    config: StudentConfig,
+    lesson: Lesson,
+    teacher: AnyTeacher | None = None,
+    answers: Path | None = None,
+    unlabelled_NHWC: npt.NDArray[np.uint8] | None = None,
+) -> Trained[Student]:
+    """A student that has learned what `config` says from the truth and from `teacher`.
+
+    The teacher's answers are kept in the folder `answers`, None for the checkpoint's own folder.
+    `unlabelled_NHWC` are inputs without a truth, RGB (N, size, size, 3); they are learned from if
+    there is a teacher. Raises `ValueError` if `config` needs a teacher and none is given,
+    `UserError` if it sees other colours or shows no features, and as `kdsharp.train.loop.fit.fit`.
+    """
+    torch.manual_seed(config.loop.seed)
+    trainee = ReparamStudent(config, teacher.features if teacher else 0)
+    said = None
+    if config.needs_teacher:
+        if teacher is None:
+            raise ValueError("the student has to learn from a teacher, but there is none")
+        said = answers_of(
+            teacher.to(pick_device(config.loop.device)),
+            lesson.train,
+            config,
+            answers or lesson.checkpoint.parent,
+            unlabelled_NHWC,
+            trainee.student.margin,
+        )
+    examples = make_dataset(lesson.train, config.color, config.truth_weight, said)
+    done = train(trainee, examples, config.color, config.loop, lesson)
+    return Trained(trainee.fuse(done.weights).cpu().eval(), done)

@@ -1,0 +1,146 @@
+"""The verbs that bring a trained model to the people who run it, and back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdsharp.errors import UserError
+
+__all__ = ["promote", "publish", "pull", "register", "repair", "rollback", "ship", "status"]
+
+_Model = Annotated[
+    str, typer.Option(help="student, teacher, or a full name such as kdsharp-student-nano-x2.")
+]
+
+
+def register() -> None:
+    """Make the trained teacher and student versions in MLflow's registry.
+
+    From the files that dvc.lock names; the same files are registered once. Each version carries
+    its commit, data, parameters, numbers and files, and becomes the candidate.
+
+    Example: python -m pipeline register
+    """
+    from pipeline.release.registry.register import register as register_models
+
+    for version in register_models(typer.echo):
+        if version.url:
+            typer.echo(f"{version}: {version.url}")
+    typer.echo("next: python -m pipeline promote")
+
+
+def promote(
+    model: _Model = "student",
+    version: Annotated[int | None, typer.Option(min=1, help="Instead of the candidate.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Even if the gate refuses it.")] = False,
+    accept_weak: Annotated[
+        bool, typer.Option("--accept-weak", help="Do not ask, however few the gate's photos are.")
+    ] = False,
+    why: Annotated[str, typer.Option(help="The reason, for the history; --force needs it.")] = "",
+) -> None:
+    """Put the candidate into production if it is better, or no worse with a reason.
+
+    Scores it and what is in production afresh on the gate set, checks that it can be served, and
+    says why it was promoted or refused. Exit code 0: promoted, or already in production; 1:
+    refused or rejected.
+
+    Example: python -m pipeline promote
+    """
+    from pipeline.cli.terminal import promote_here
+
+    code = promote_here(model, version, force=force, accept_weak=accept_weak, why=why)
+    raise SystemExit(code)
+
+
+def rollback(
+    model: _Model = "student",
+    steps: Annotated[int, typer.Option(help="How many promotions to take back.")] = 1,
+    why: Annotated[str, typer.Option(help="The reason, for the history.")] = "",
+) -> None:
+    """Bring back what was in production before.
+
+    Example: python -m pipeline rollback --why "halos on faces"
+    """
+    from pipeline.cli.terminal import rollback_here
+
+    rollback_here(model, steps, why=why)
+
+
+def repair(model: _Model = "student") -> None:
+    """Bring back the history of promotions, if it was deleted in MLflow's pages.
+
+    A deleted run is restored; one that is gone for good is made again from versions and aliases.
+
+    Example: python -m pipeline repair --model teacher
+    """
+    from pipeline.release.promotion.repair import repair as repair_history
+
+    repair_history(model, typer.echo)
+
+
+def status(
+    model: _Model = "student",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Show what is in production, what waits, and the history of promotions.
+
+    Example: python -m pipeline status --model teacher
+    """
+    from pipeline.release.promotion.status import print_status, read_status
+
+    found = read_status(model)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        print_status(found)
+
+
+def pull(
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
+    model: _Model = "student",
+    alias: Annotated[str | None, typer.Option(help="production, previous or candidate.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Instead of an alias.")] = None,
+) -> None:
+    """Copy a registered model to a folder, on any machine that reaches the store.
+
+    Example: python -m pipeline pull --alias production --to models/production
+    """
+    from pipeline.release.promotion.pull import pull as pull_model
+
+    if alias is not None and version is not None:
+        raise UserError("--alias or --version: name one of them")
+    found = pull_model(model, version or alias or "production", to=to)
+    typer.echo(f"{found} -> {to}")
+
+
+def publish(
+    model: _Model = "student",
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Instead of the one in production.")
+    ] = None,
+    forced: Annotated[
+        bool, typer.Option("--forced", help="Publish even what was promoted against the gate.")
+    ] = False,
+    to: Annotated[Path, typer.Option(help="The folder of the models that ship.")] = Path(
+        "kdsharp/weights"
+    ),
+) -> None:
+    """Put a student that passed the gate among the models that ship with the package.
+
+    Copies the version's files from the registry to kdsharp/weights/NAME, such as small-x2, with
+    the gate's decision on card and page. Refuses a version that did not come into production
+    through the gate or was taken back, one outside the family of sizes, and files above 300 KB.
+
+    Example: python -m pipeline publish
+    """
+    from pipeline.release.promotion.publish import publish as publish_model
+
+    publish_model(model, version, forced=forced, to=to, log=typer.echo)
+
+
+def ship() -> None:
+    """The former name of `publish`, from before there was a gate."""
+    raise UserError("ship is now publish: python -m pipeline register, then promote, then publish")

@@ -1,0 +1,1 @@
+"""How good the models are: scored on whole photos, on those of other sources too, and reported."""

@@ -1,0 +1,1 @@
+"""What is in production: put there, taken back, shown, copied, and published."""

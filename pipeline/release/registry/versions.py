@@ -1,0 +1,234 @@
+"""The registry, opened: versions are found in it, and their files come back unharmed."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdsharp.errors import KdsharpError, TransientError
+from pipeline.tracking.runs import reason
+from pipeline.tracking.store import open_store, shown_uri, store_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kdsharp.errors import UserError
+from kdsharp.files import sha256_file
+from pipeline.release.gate.evidence import Role
+from pipeline.release.registry.names import role_of
+
+__all__ = [
+    "CANDIDATE",
+    "FILES",
+    "METRICS",
+    "NO_TEACHER",
+    "PREVIOUS",
+    "PRODUCTION",
+    "STAGE_ENTRY",
+    "Log",
+    "Registry",
+    "Version",
+    "fetch_files",
+    "find_content",
+    "find_version",
+    "list_versions",
+    "open_registry",
+]
+
+# What the store answers; everything else is the way to it.
+_ANSWERS = {
+    "RESOURCE_DOES_NOT_EXIST",
+    "RESOURCE_ALREADY_EXISTS",
+    "INVALID_PARAMETER_VALUE",
+    "BAD_REQUEST",
+}
+
+CANDIDATE, PRODUCTION, PREVIOUS = "candidate", "production", "previous"
+"""The aliases in use."""
+
+Log = Callable[[str], None]
+"""Takes a line for the person who waits."""
+
+FILES = "files"
+"""The folder of a version's artifacts that holds the files as DVC has them."""
+
+METRICS = "kdsharp.metrics"
+"""The tag with the numbers of the evaluation, as JSON: `split.method.metric` -> number."""
+
+NO_TEACHER = "none (learned from the truth alone)"
+"""The tag `kdsharp.teacher_version` of a student that learned without a teacher."""
+
+STAGE_ENTRY = "stage.json"
+"""Among them: the stage's own entry in dvc.lock, what the model was made from, by content."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """MLflow's client and the experiment that runs go to."""
+
+    client: "MlflowClient"
+    experiment: str
+
+
+@contextlib.contextmanager
+def open_registry() -> Iterator[Registry]:
+    """The registry at `store_uri()`; `TransientError` when it cannot be reached, now or later."""
+    try:
+        client, experiment = open_store()
+        import mlflow
+
+        # MLflow resolves models:/ addresses by this, whatever client asks.
+        mlflow.set_tracking_uri(store_uri())
+        mlflow.set_registry_uri(store_uri())
+        yield Registry(client, experiment)
+    except KdsharpError:
+        raise
+    except Exception as error:
+        if not _is_unreachable(error):
+            raise
+        raise TransientError(
+            f"MLflow at {shown_uri()} is not reachable ({reason(error)}): "
+            "what DVC holds is safe; run the same command again when it is back"
+        ) from error
+
+
+def _is_unreachable(error: Exception) -> bool:
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if isinstance(error, MlflowException):
+        return error.error_code not in _ANSWERS
+    s3 = Boto3Error | BotoCoreError | ClientError
+    other = RequestException | SQLAlchemyError | ConnectionError | TimeoutError
+    return isinstance(error, s3 | other)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered model."""
+
+    name: str
+    number: int
+    tags: Mapping[str, str]
+    created_ms: int
+    source: str
+    """MLflow's address of the logged model, models:/m-..."""
+    run_id: str | None
+
+    @property
+    def role(self) -> Role:
+        """Teacher or student."""
+        return role_of(self.name)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Name of each file -> its SHA-256; empty for a version that was not registered here."""
+        return dict(json.loads(self.tags.get("kdsharp.files", "{}")))
+
+    @property
+    def url(self) -> str | None:
+        """Its page, where the store is a server."""
+        uri = store_uri().rstrip("/")
+        if not uri.startswith("http"):
+            return None
+        return f"{uri}/#/models/{self.name}/versions/{self.number}"
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.number}"
+
+
+def list_versions(registry: Registry, name: str) -> list[Version]:
+    """All versions of `name`, oldest first; empty where it is not registered."""
+    found: list[Version] = []
+    token = None
+    while True:
+        page = registry.client.search_model_versions(f"name='{name}'", 1000, page_token=token)
+        found += [_version(entry) for entry in page]
+        token = page.token
+        if not token:
+            return sorted(found, key=lambda version: version.number)
+
+
+def find_content(registry: Registry, name: str, content: str) -> Version | None:
+    """The latest version of `name` whose model files have the hash `content`."""
+    same = [v for v in list_versions(registry, name) if v.tags.get("kdsharp.content") == content]
+    return same[-1] if same else None
+
+
+def find_version(registry: Registry, name: str, which: int | str) -> Version:
+    """Version number `which`, or the one with that alias; `UserError` names what there is."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if isinstance(which, int):
+            return _version(registry.client.get_model_version(name, str(which)))
+        return _version(registry.client.get_model_version_by_alias(name, which))
+    except MlflowException as error:
+        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            raise
+    raise UserError(_missing(registry, name, which))
+
+
+def fetch_files(registry: Registry, version: Version, folder: Path) -> None:
+    """Copy the version's files into the empty `folder`.
+
+    Every file must be there with the SHA-256 that was noted at registration, else `UserError`:
+    registering again from the checkout that made it repairs it.
+    """
+    import mlflow.artifacts
+    from mlflow.exceptions import MlflowException
+
+    if not version.files:
+        raise UserError(f"{version} was not made by `register`: it does not say what its files are")
+    repair = "run `python -m pipeline register` where DVC has this model"
+    try:
+        location = registry.client.get_model_version_download_uri(version.name, str(version.number))
+        with tempfile.TemporaryDirectory() as scratch:
+            got = mlflow.artifacts.download_artifacts(
+                artifact_uri=f"{location.rstrip('/')}/{FILES}",
+                dst_path=scratch,
+                tracking_uri=store_uri(),
+            )
+            for name, sha256 in version.files.items():
+                source = Path(got) / name
+                if not source.is_file():
+                    raise UserError(f"{version}: {name} is missing from the store: {repair}")
+                if sha256_file(source) != sha256:
+                    raise UserError(
+                        f"{version}: {name} is damaged in the store (its SHA-256 differs): {repair}"
+                    )
+                shutil.copyfile(source, folder / name)
+    except (OSError, MlflowException) as error:
+        if isinstance(error, ConnectionError | TimeoutError):
+            raise
+        raise UserError(
+            f"{version}: its files are not in the store ({reason(error)}): {repair}"
+        ) from error
+
+
+def _version(entry: Any) -> Version:
+    return Version(
+        name=entry.name,
+        number=int(entry.version),
+        tags=dict(entry.tags),
+        created_ms=int(entry.creation_timestamp),
+        source=str(entry.source),
+        run_id=entry.run_id,
+    )
+
+
+def _missing(registry: Registry, name: str, which: int | str) -> str:
+    numbers = [version.number for version in list_versions(registry, name)]
+    if not numbers:
+        return f"{name} has no versions: python -m pipeline register"
+    what = f"version {which}" if isinstance(which, int) else f"alias {which!r}"
+    return f"{name} has no {what}: its versions are {', '.join(map(str, numbers[-20:]))}"

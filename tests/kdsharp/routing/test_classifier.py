@@ -1,0 +1,111 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from kdsharp.errors import UserError
+from kdsharp.routing import classifier as module
+from kdsharp.routing.classifier import (
+    COUNT,
+    SIDE,
+    degradation_shares,
+    degradations,
+    gains_by_degradation,
+    windows,
+)
+from kdsharp.runtime.catalog import shipped_cards
+
+
+def test_the_shares_are_of_all_kinds(picture):
+    shares = degradation_shares(picture)
+    assert len(shares) == len(degradations()) == len(set(degradations()))
+    assert shares.sum() == pytest.approx(1)
+    assert (shares >= 0).all()
+    gains = gains_by_degradation(shipped_cards())
+    assert set(gains) == set(shipped_cards())
+    assert all(len(values) == len(shares) for values in gains.values())
+
+
+def test_grey_and_16_bit_are_the_same_picture(picture):
+    grey = picture[..., 1]
+    same = np.repeat(grey[..., None], 3, axis=2)
+    for other in (same, grey.astype(np.uint16) * 257):
+        np.testing.assert_allclose(degradation_shares(other), degradation_shares(grey), atol=1e-3)
+
+
+def test_the_most_detailed_windows_come_first_and_then_the_flattest():
+    random = np.random.default_rng(1)
+    plane = np.full((4 * SIDE, 4 * SIDE), 100, np.uint8)
+    plane[:SIDE, :SIDE] = random.integers(0, 256, (SIDE, SIDE))
+    plane[SIDE : 2 * SIDE, :SIDE] += random.integers(0, 9, (SIDE, SIDE)).astype(np.uint8)
+    found = windows(plane, 4, 4)
+    assert found.shape == (4, SIDE, SIDE)
+    np.testing.assert_array_equal(found[0], plane[:SIDE, :SIDE])
+    np.testing.assert_array_equal(found[1], plane[SIDE : 2 * SIDE, :SIDE])
+    assert found[3].std() == 0
+
+
+def test_windows_lie_on_the_grid_of_the_enlarging():
+    rows = np.arange(251, dtype=np.uint8)[:, None] * np.ones((1, 333), np.uint8)
+    assert (windows(rows, 5, COUNT)[:, 0, 0] % 2 == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 300), (63, 64), (64, 64)])
+def test_a_small_picture_is_mirrored(shape):
+    plane = np.random.default_rng(2).integers(0, 256, shape).astype(np.uint8)
+    found = windows(plane, 8, COUNT)
+    assert found.shape == (COUNT, SIDE, SIDE)
+    height, width = (min(side, SIDE) for side in shape)
+    assert found[0, :height, :width].tolist() in [
+        plane[:, x : x + width].tolist() for x in range(shape[1] - width + 1)
+    ]
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """A function that puts a changed table of gains in the place of the one that ships."""
+    rows = json.loads(module.FILE.read_text())
+
+    def change(edit):
+        edit(rows)
+        file = tmp_path / "degradation_classifier.json"
+        file.write_text(json.dumps(rows))
+        monkeypatch.setattr(module, "FILE", file)
+        module._known.cache_clear()
+
+    yield change
+    module._known.cache_clear()
+
+
+def test_models_are_known_by_their_cards_and_not_by_their_names():
+    cards = shipped_cards()
+    gains = gains_by_degradation(cards)
+    renamed = gains_by_degradation({"mine": cards["small-x2-blocky"]})
+    np.testing.assert_array_equal(renamed["mine"], gains["small-x2-blocky"])
+    np.testing.assert_array_equal(gains["nano-x3"], gains["small-x3"])
+    assert (gains["small-x2"] != gains["small-x2-area"]).any()
+
+
+def test_a_table_that_is_older_than_a_model_is_refused(table):
+    cards = shipped_cards()
+    table(lambda found: found["gains"][0].update(sha256="0" * 64))
+    for asked in (cards, {"one": cards["small-x3"]}):
+        with pytest.raises(UserError) as error:
+            gains_by_degradation(asked)
+        assert str(error.value) == (
+            f"{module.FILE}: is older than small-x2: measure the gains again: "
+            "python -m benchmarks.classifier --photos FOLDER --gains"
+        )
+
+
+def test_a_table_without_a_model_that_ships_is_refused(table):
+    table(lambda found: found["gains"].pop())
+    with pytest.raises(UserError, match=r"has nothing on small-x4: .*benchmarks\.classifier"):
+        gains_by_degradation({"one": shipped_cards()["small-x2"]})
+
+
+def test_a_model_that_undoes_what_nobody_measured_is_refused():
+    card = dataclasses.replace(shipped_cards()["small-x2"], degradation="rain")
+    with pytest.raises(UserError, match="has nothing on mine: measure the gains again"):
+        gains_by_degradation({"mine": card})

@@ -1,0 +1,126 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdsharp.degrade import crop_to_multiple, degrade, known_recipe
+from kdsharp.errors import UserError
+from kdsharp.train.config import PatchesConfig
+from kdsharp.train.dataset.cut import cut_patches, patches_per_photo
+from kdsharp.train.dataset.patches import load_patches
+
+CONFIG = PatchesConfig(size=32, tries=4, workers=1, seed=3)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    random = np.random.default_rng(0)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index, side in enumerate((64, 97, 200)):
+        noise = random.integers(0, 256, (side, side + 11, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{index}.png")
+    return sorted(folder.iterdir())
+
+
+def cut(photos, folder, count=20, config=CONFIG, recipe="bicubic"):
+    folder.mkdir()
+    cut_patches(photos, count, folder, "train", config, known_recipe(recipe), 2)
+    return load_patches(folder, "train")
+
+
+def test_every_pair_is_a_place_of_a_degraded_photo(photos, tmp_path):
+    pairs = cut(photos[:1], tmp_path / "out", 5)
+    whole = crop_to_multiple(Image.open(photos[0]), 2)
+    high = np.lib.stride_tricks.sliding_window_view(np.asarray(whole), (32, 32, 3))[:, :, 0]
+    low_whole = np.asarray(degrade(whole, "bicubic", 2))
+    for lr, hr in zip(pairs.lr_NHWC, pairs.hr_NHWC, strict=True):
+        ((y, x),) = np.argwhere((high == hr).all((2, 3, 4)))
+        assert (low_whole[y : y + 32, x : x + 32] == lr).all()
+        assert y % 2 == x % 2 == 0  # the grid of the degradation
+
+
+@pytest.mark.parametrize("recipe", ["bicubic", "robust"])
+def test_the_bytes_do_not_depend_on_the_number_of_workers(photos, tmp_path, recipe):
+    folders = [tmp_path / f"by {workers}" for workers in (1, 2, 3)]
+    for workers, folder in enumerate(folders, start=1):
+        cut(photos, folder, 60, dataclasses.replace(CONFIG, workers=workers), recipe)
+    for path in folders[0].iterdir():
+        for other in folders[1:]:
+            assert path.read_bytes() == (other / path.name).read_bytes()
+
+
+def test_a_mixture_degrades_patches_in_several_ways_and_leaves_the_truth(photos, tmp_path):
+    mixed, plain = (cut(photos, tmp_path / name, 60, recipe=name) for name in ("robust", "bicubic"))
+    np.testing.assert_array_equal(mixed.hr_NHWC, plain.hr_NHWC)
+    errors = np.abs(mixed.lr_NHWC.astype(int) - mixed.hr_NHWC).mean((1, 2, 3))
+    assert (errors == 0).sum() in range(1, 12)  # one in eighteen is left as it is
+    assert len(set(errors)) > 40
+    same = (mixed.lr_NHWC == plain.lr_NHWC).all((1, 2, 3)).sum()
+    assert same in range(1, 20)
+    other = cut(photos, tmp_path / "seed", 60, dataclasses.replace(CONFIG, seed=4), recipe="robust")
+    assert not np.array_equal(other.lr_NHWC, mixed.lr_NHWC)
+
+
+def test_another_seed_cuts_elsewhere(photos, tmp_path):
+    one = cut(photos, tmp_path / "one")
+    other = cut(photos, tmp_path / "other", config=dataclasses.replace(CONFIG, seed=4))
+    assert not np.array_equal(one.hr_NHWC, other.hr_NHWC)
+
+
+def test_larger_photos_give_more_by_the_root_of_their_area(photos, tmp_path):
+    pairs = cut(photos, tmp_path / "out", 40)
+    assert len(pairs) == 40
+    sources = [np.asarray(Image.open(photo)) for photo in photos]
+    counts = [
+        sum(
+            any((hr[0] == row[:, None]).all((1, 2)).any() for row in _rows(s))
+            for hr in pairs.hr_NHWC
+        )
+        for s in sources
+    ]
+    assert counts == patches_per_photo(photos, 40)
+    roots = np.sqrt([s.shape[0] * s.shape[1] for s in sources])
+    assert np.abs(np.array(counts) - 40 * roots / roots.sum()).max() < 1
+
+
+def _rows(picture):
+    """For each row, all runs of 32 pixels: (W - 31, 32, 3), so that a crop's first row is found."""
+    for row in picture:
+        windows = np.lib.stride_tricks.sliding_window_view(row, 32, axis=0)
+        yield windows.transpose(0, 2, 1)[:, :, :].reshape(-1, 1, 32, 3)[:, 0]
+
+
+def test_flat_places_are_avoided(tmp_path):
+    picture = np.full((256, 256, 3), 128, np.uint8)
+    picture[:, 128:] = np.random.default_rng(0).integers(0, 256, (256, 128, 3))
+    path = tmp_path / "half.png"
+    Image.fromarray(picture).save(path)
+    flat = {}
+    for tries in (1, 8):
+        config = dataclasses.replace(CONFIG, tries=tries)
+        pairs = cut([path], tmp_path / f"tries{tries}", 100, config)
+        flat[tries] = sum(int(patch.std() == 0) for patch in pairs.hr_NHWC)
+    assert flat[1] > 20
+    assert flat[8] <= 2
+
+
+def test_a_photo_smaller_than_a_patch_is_named(photos, tmp_path):
+    with pytest.raises(UserError, match=r"0\.png is 74x64, smaller than a patch of 128"):
+        cut(photos, tmp_path / "out", config=dataclasses.replace(CONFIG, size=128))
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "pickled"])
+def test_damaged_patches_are_told(photos, tmp_path, damage):
+    folder = tmp_path / "out"
+    cut(photos, folder)
+    target = folder / "train_lr.npy"
+    if damage == "missing":
+        target.unlink()
+    elif damage == "truncated":
+        target.write_bytes(target.read_bytes()[:1000])
+    else:
+        np.save(target, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match="no train patches"):
+        load_patches(folder, "train")

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from kdsharp.color import luma
+from kdsharp.train.dataset.batches import Planes
+from kdsharp.train.dataset.examples import FINE, Answers, make_dataset, planes_of
+from kdsharp.train.dataset.patches import PatchSet
+
+
+@pytest.fixture(params=[2, 3])
+def patches(request):
+    random = np.random.default_rng(0)
+    lr, hr = (random.integers(0, 256, (20, 12, 12, 3), np.uint8) for _ in range(2))
+    return PatchSet(lr, hr, request.param)
+
+
+def values(planes):
+    return planes.array_NHWC / planes.peak
+
+
+def test_luma_planes_are_finer_than_8_bit(patches):
+    planes = planes_of(patches.lr_NHWC, "luma")
+    expected = luma(patches.lr_NHWC)[..., None] / 255
+    assert np.abs(values(planes) - expected).max() <= 0.51 / FINE
+
+
+def test_rgb_planes_are_the_patches_themselves(patches):
+    assert planes_of(patches.lr_NHWC, "rgb").array_NHWC is patches.lr_NHWC
+
+
+@pytest.mark.parametrize("color", ["luma", "rgb"])
+def test_without_answers_the_truth_is_the_target(patches, color):
+    made = make_dataset(patches, color)
+    ((weight, target),) = made.targets
+    assert weight == 1
+    assert np.array_equal(values(made.inputs), values(planes_of(patches.lr_NHWC, color)))
+    assert np.array_equal(values(target), values(planes_of(patches.hr_NHWC, color)))
+    assert made.border == 0
+
+
+@pytest.mark.parametrize("color", ["luma", "rgb"])
+@pytest.mark.parametrize("answered", [False, True])
+def test_every_crop_begins_on_the_grid_of_the_degradation(patches, color, answered):
+    said = planes_of(patches.hr_NHWC, color)
+    answers = Answers(said, 1.0, border=1) if answered else None
+    made = make_dataset(patches, color, 1.0, answers)
+    assert made.align == patches.scale
+    assert made.border == (patches.scale if answered else 0)
+
+
+def test_a_target_without_weight_is_left_out(patches):
+    said = Planes(planes_of(patches.hr_NHWC, "luma").array_NHWC, FINE)
+    assert [w for w, _ in make_dataset(patches, "luma", 0.0, Answers(said, 0.5)).targets] == [0.5]
+    assert [w for w, _ in make_dataset(patches, "luma", 0.5, Answers(said, 0.0)).targets] == [0.5]
