@@ -127,6 +127,7 @@ class TeacherConfig:
     shrink: Literal[1, 2] = 2
     width: Annotated[int, Ge(8), Le(512)] = 32
     num_blocks: Annotated[int, Ge(0), Le(64)] = 8
+    slope: Annotated[float, Ge(0), Le(1)] = field(default=0.0, metadata=LATER)
     window: Annotated[int, Ge(2), Le(32)] = field(default=4, metadata=LATER)
     color: Color = field(default="rgb", metadata=LATER)
     margin: Annotated[int, Ge(0), Le(256)] = field(default=0, metadata=LATER)

@@ -65,7 +65,7 @@ class Teacher(AnyTeacher):
             self.ups = nn.ModuleList(_Up(low, skip) for low, skip in pairwise(channels[:0:-1]))
             self.to_stem = _grow(channels[1], width)
             self.to_detail = _grow(width + channels[0], width, config.shrink)
-        self.body = nn.ModuleList(_Residual(width) for _ in range(config.num_blocks))
+        self.body = nn.ModuleList(_Residual(width, config.slope) for _ in range(config.num_blocks))
         self.last = _conv(width, folded)
         self._initialise()
 
@@ -111,7 +111,7 @@ class Teacher(AnyTeacher):
         )
 
     def _features(self, x: torch.Tensor) -> torch.Tensor:
-        z = F.relu(self.detail(F.pixel_unshuffle(x, 2)))
+        z = F.leaky_relu(self.detail(F.pixel_unshuffle(x, 2)), self.config.slope)
         if self.architecture:
             z = z + self._surroundings(x)
         for block in self.body:
@@ -188,14 +188,15 @@ class _Up(nn.Module):
 
 
 class _Residual(nn.Module):
-    """conv, ReLU, conv, added to the input; the branch starts small."""
+    """conv, leaky ReLU, conv, added to the input; the branch starts small."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, slope: float) -> None:
         super().__init__()
+        self.slope = slope
         self.first, self.second = _conv(width, width), _conv(width, width)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        branch: torch.Tensor = self.second(F.relu(self.first(z)))
+        branch: torch.Tensor = self.second(F.leaky_relu(self.first(z), self.slope))
         return z + branch
 
 

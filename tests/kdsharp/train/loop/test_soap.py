@@ -69,6 +69,17 @@ def test_unequal_and_mixed_curvature_costs_it_half_of_adams_steps_at_most():
     assert soap < adam / 2
 
 
+def test_it_begins_on_the_gradient_of_a_network_with_idle_channels():
+    """Mostly zeros and small numbers: too much for an eigendecomposition in single precision."""
+    generator = torch.Generator().manual_seed(0)
+    busy = torch.randn(64, 8, 9, generator=generator) * 1e-4
+    gradient = torch.zeros(64, 64, 9)
+    gradient[:, ::8] = busy
+    weight = torch.nn.Parameter(torch.zeros(64, 64, 3, 3))
+    given = [gradient.view(64, 64, 3, 3)] * 30
+    assert torch.isfinite(stepped(Soap([weight], lr=0.01, largest=640), weight, given)).all()
+
+
 def test_from_its_saved_state_it_goes_on_to_the_same_bytes():
     given = gradients((4, 3, 3, 3), 40)
     weight = torch.nn.Parameter(torch.zeros(4, 3, 3, 3))

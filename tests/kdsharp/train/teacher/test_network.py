@@ -53,6 +53,16 @@ def test_a_picture_s_result_does_not_depend_on_its_batch(config):
         torch.testing.assert_close(made(x[index : index + 1])[0], together[index])
 
 
+def test_with_a_slope_a_channel_below_zero_still_learns():
+    """Under plain ReLU it gets no gradient, so it stays silent for good."""
+    for slope, learns in ((0.0, False), (0.1, True)):
+        made = teacher(dataclasses.replace(NONE, slope=slope))
+        with torch.no_grad():
+            made.body[0].first.bias[2] = -100.0
+        made(torch.rand(1, 3, 16, 16)).square().sum().backward()
+        assert bool(made.body[0].first.weight.grad[2].any()) == learns
+
+
 @each
 def test_it_is_trained_saved_and_loaded(tmp_path, config):
     examples, made = blurred(planes=3), teacher(config, trained=False)
