@@ -70,7 +70,7 @@ class Soap(torch.optim.Optimizer):
                 state[side] = grad.new_zeros(length, length)
         for side, square in self._curvature(state, grad):
             state[side].copy_(square)
-            # In double: one gradient of a trained network is of low rank and small numbers, on which
+            # In double: one gradient of a trained network is of low rank and tiny, on which
             # eigh in single precision gives up. Most curvature first, the order that turning keeps.
             vectors = torch.linalg.eigh(square.double())[1].flip(1)
             state[f"{side}_basis"] = vectors.to(square.dtype).contiguous()
