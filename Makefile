@@ -17,7 +17,7 @@ test: setup ## Fast tests
 	@pytest -m 'not integration' -n 2
 
 test-integration: setup ## Tests with servers, kills and a browser
-	@pytest -m integration -n 2 --dist loadfile --durations=12
+	@pytest -m integration -n 2 --dist loadfile --durations=12 --reruns 1 --reruns-delay 5 -rR
 
 lint: setup ## ruff and mypy
 	@ruff check .

@@ -41,8 +41,9 @@ def main(params: Params) -> None:
     photos = list_photos()
     teacher, student = find_teacher(TEACHER), load_student(STUDENT)
     methods = load_methods(params, teacher, student)
-    trained = ["student"] if teacher is None or teacher.foreign else ["teacher", "student"]
-    histories = {name: _history(name) for name in trained}
+    # A teacher that was taken as it is, or that nobody needed, has a curve without epochs.
+    curves = {name: _history(name) for name in ("teacher", "student")}
+    histories = {name: curve for name, curve in curves.items() if len(curve)}
     manifest = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
     photos += configured(params, manifest)
     with start("evaluate", read_lineage(params), tags=_tags(teacher)) as run:
