@@ -76,7 +76,8 @@ def list_photos(manifest: Path = MANIFEST) -> list[EvalPhoto]:
         names = sorted(row["name"] for row in rows if row["split"] == split)
         if not names:
             raise UserError(f"{manifest} lists no {split} photos: nothing to evaluate on")
-        photos += [EvalPhoto(split, name) for name in names]
+        # Every third or fourth, twelve in all: the teacher takes ten seconds a photo.
+        photos += [EvalPhoto(split, name) for name in names[:: max(1, len(names) // 12)][:12]]
     return photos
 
 
