@@ -99,6 +99,17 @@ def test_the_model_for_servers_gives_what_the_engine_gives(
         assert np.mean(differences > 0) < 0.01
 
 
+def test_openvino_runs_the_model_for_servers(student_folder, tmp_path):
+    openvino = pytest.importorskip("openvino")
+    export(student_folder(), "onnx-nhwc", tmp_path / "x.onnx")
+    run = openvino.Core().compile_model(tmp_path / "x.onnx", "CPU")
+    pixels = np.random.default_rng(1).integers(0, 256, (1, 33, 47, 3), np.uint8)
+    (expected,) = InferenceSession(tmp_path / "x.onnx").run(None, {"input": pixels})
+    found = run(pixels)[0]
+    assert found.dtype == np.uint8
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
 def test_two_exports_give_the_same_bytes(student_folder, tmp_path):
     for target in TARGETS:
         for name in ("a", "b"):
