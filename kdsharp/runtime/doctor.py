@@ -34,6 +34,7 @@ _EXTRAS = {
     "av": "video",
     "pyvirtualcam": "camera",
     "pillow-heif": "heic",
+    "onnx": "export",
     "fastapi": "serve",
     "torch": "train",
     "spandrel": "spandrel",

@@ -19,6 +19,7 @@ from skimage import data
 from benchmarks.classifier.samples import DEGRADATIONS
 from kdsharp.degrade.builtin import ABOUT
 from tests.integration.checkout import Checkout
+from tests.integration.players import placebo
 from tests.kdsharp.video.clips import make_clip
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -150,6 +151,13 @@ def test_upscale(run):
         for way in ("two steps, rounded", "two steps", "one file")
     ]
     assert all(number(cell) > 0 for row in found if row[0] == "nano-x2" for cell in row[3:])
+
+
+def test_shaders(run):
+    placebo(np.zeros((3, 8, 8), np.uint8))  # skips where it cannot be had
+    size = ("--models", "nano-x2", "--size", "64x48", "--frames", 3)
+    (row,) = rows(run("shaders", *size))
+    assert row[:2] == ["nano-x2", "11"]
 
 
 def test_classifier(run, checkout):

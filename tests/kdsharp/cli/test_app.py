@@ -19,6 +19,7 @@ COMMANDS = {
     "sharpen": "batches.md",
     "compare": "batches.md",
     "doctor": "batches.md",
+    "export": "players.md",
     "models": "models.md",
 }
 
@@ -300,7 +301,8 @@ def test_version(kdsharp):
 def test_every_command_has_help_with_an_example_and_is_documented(kdsharp, command):
     code, out, _ = kdsharp(command, "--help")
     assert code == 0
-    assert re.search(r"kdsharp (sharpen|compare) photo\.jpg|kdsharp doctor --model", out)
+    example = r"kdsharp (sharpen|compare) photo\.jpg|kdsharp doctor --model|kdsharp export --to"
+    assert re.search(example, out)
     text = (DOCS / COMMANDS[command]).read_text(encoding="utf-8")
     _, section = re.split(rf"\n## `kdsharp {command}[ `]", text)
     section = section.split("\n## ")[0]
