@@ -15,7 +15,7 @@ def patches(request):
 
 
 def values(planes):
-    return planes.array_NHWC / planes.peak
+    return planes.array_NHWC[:] / planes.peak
 
 
 def test_luma_planes_are_finer_than_8_bit(patches):
