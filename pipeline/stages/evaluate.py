@@ -14,12 +14,21 @@ from kdsharp.train.student.network import load_student
 from kdsharp.train.teacher.interface import AnyTeacher
 from kdsharp.train.teacher.network import find_teacher
 from pipeline.evaluation.held_out import HELD_OUT, configured, headline, with_gaps
-from pipeline.evaluation.methods import load_methods
+from pipeline.evaluation.kept import KeptScores
+from pipeline.evaluation.methods import load_methods, method_keys
 from pipeline.evaluation.report.held_out import draw, section
 from pipeline.evaluation.report.page import MOST_CARDS, Evaluation, card, page
 from pipeline.evaluation.report.panels import choose, file_names, panel, show
 from pipeline.evaluation.results import ROWS
-from pipeline.evaluation.scoring import SPLITS, Method, Results, averages, list_photos, score
+from pipeline.evaluation.scoring import (
+    SPLITS,
+    Method,
+    Results,
+    averages,
+    list_photos,
+    sampled,
+    score,
+)
 from pipeline.params import Params
 from pipeline.paths import CURVES, EXPORT, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
 from pipeline.stages.run import run_stage
@@ -44,11 +53,15 @@ def main(params: Params) -> None:
     trained = ["student"] if teacher is None or teacher.foreign else ["teacher", "student"]
     histories = {name: _history(name) for name in trained}
     manifest = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
-    photos += configured(params, manifest)
+    photos = sampled([*photos, *configured(params, manifest)], params.evaluate)
+    keys = {name: key for name, key in method_keys(params).items() if name in methods}
     with start("evaluate", read_lineage(params), tags=_tags(teacher)) as run:
         run.params({key: getattr(params, key).model_dump() for key in ("degradation", "evaluate")})
-        with Progress(len(photos), "scoring photos", "photos", lines=True) as progress:
-            table = score(photos, methods, params.degradation, progress.at)
+        with (
+            KeptScores(keys) as kept,
+            Progress(len(photos), "scoring photos", "photos", lines=True) as progress,
+        ):
+            table = score(photos, methods, params.degradation, progress.at, kept)
         results = with_gaps(averages(table))
         found = Evaluation(params, manifest, teacher, student, table, results, histories)
         _write_numbers(table, results)

@@ -187,6 +187,20 @@ def test_held_out_photos_are_scored_beside_the_others(tmp_path, monkeypatch):
     assert len(list((tmp_path / "reports/comparison").iterdir())) == 5
 
 
+def test_a_sample_is_scored_and_named(tmp_path, monkeypatch):
+    make_checkout(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "start", lambda *_, **__: FakeRun())
+    monkeypatch.setattr(evaluate, "find_run", lambda *_: None)
+    params = load_params()
+    few = params.evaluate.model_copy(update={"photos": 2})
+    evaluate.main(params.model_copy(update={"evaluate": few}))
+    images = pd.read_csv("reports/images.csv", keep_default_na=False)
+    assert images.groupby("split")["name"].nunique().to_dict() == {"test": 2, "val": 2}
+    page = Path("reports/report.html").read_text(encoding="utf-8")
+    assert re.search(r"2 of 3 photos, sample [0-9a-f]{8}", page)
+
+
 def test_run_is_told_everything(evaluated):
     root, run = evaluated
     results = json.loads((root / "reports/metrics.json").read_text())
