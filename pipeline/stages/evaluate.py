@@ -33,6 +33,8 @@ from pipeline.params import Params
 from pipeline.paths import CURVES, EXPORT, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
 from pipeline.stages.run import run_stage
 from pipeline.tracking.lineage import read_lineage
+from pipeline.tracking.metrics import headline as headline_of
+from pipeline.tracking.metrics import sectioned
 from pipeline.tracking.runs import TrackedRun, find_run, start
 
 __all__ = ["main"]
@@ -55,7 +57,7 @@ def main(params: Params) -> None:
     manifest = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
     photos = sampled([*photos, *configured(params, manifest)], params.evaluate)
     keys = {name: key for name, key in method_keys(params).items() if name in methods}
-    with start("evaluate", read_lineage(params), tags=_tags(teacher)) as run:
+    with start("evaluate", read_lineage(params), tags=_tags(teacher), params=params) as run:
         run.params({key: getattr(params, key).model_dump() for key in ("degradation", "evaluate")})
         with (
             KeptScores(keys) as kept,
@@ -125,12 +127,13 @@ def _held_out(params: Params, table: pd.DataFrame, results: Results) -> str:
 def _record(run: TrackedRun, results: Results) -> None:
     run.metrics(
         {
-            f"{split}.{method}.{metric}": value
+            sectioned(f"{split}.{method}.{metric}"): value
             for split, methods in results.items()
             for method, metrics in methods.items()
             for metric, value in metrics.items()
         }
     )
+    run.headline(headline_of(results))
     for path in (METRICS, _IMAGES, _PAGE, EXPORT / CARD):
         run.file(path)
     for path in _panels():

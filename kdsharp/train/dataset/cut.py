@@ -98,7 +98,7 @@ def _shards(photos: Sequence[Path], shares: Sequence[int], split: str) -> dict[s
     for index, photo in enumerate(photos):
         if shares[index]:
             digest = hashlib.sha256(photo.relative_to(top).as_posix().encode()).digest()
-            if not shards or digest[0] < 256 // _PHOTOS_A_SHARD:
+            if not shards or digest[1] < 256 // _PHOTOS_A_SHARD:
                 members = shards[f"{split}-{digest.hex()[:12]}"] = []
             members.append(index)
     return shards if len(shards) > 1 else {split: members}
