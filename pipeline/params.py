@@ -111,6 +111,8 @@ class EvaluateParams(_Section):
     unsharp_radius: Annotated[float, Gt(0), Le(10)]
     unsharp_percent: Annotated[int, Ge(1), Le(500)]
     panels: Annotated[int, Ge(0), Le(100)]
+    photos: Annotated[int, Ge(2)] = 200
+    seed: int = 1
     held_out: Annotated[str, MinLen(1)]
 
 
@@ -120,6 +122,7 @@ class GateParams(_Section):
     folder: str | None
     crops: Annotated[int, Ge(1)]
     size: Annotated[int, Ge(32)]
+    photos: _Count = 200
     version: _Count
     seed: int
 
@@ -167,11 +170,12 @@ class Params(_Section):
     def digest(self) -> str:
         """SHA-256 of the values that make a model, whatever the file's order or comments.
 
-        How a model is judged afterwards does not count: `gate`, `promotion` and
-        `evaluate.held_out` are left out.
+        How a model is judged afterwards does not count: `gate`, `promotion` and which photos of
+        `evaluate` are scored are left out.
         """
         values = self.model_dump(mode="json", exclude={"gate", "promotion"})
-        del values["evaluate"]["held_out"]
+        for key in ("held_out", "photos", "seed"):
+            del values["evaluate"][key]
         canonical = json.dumps(values, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -182,8 +182,12 @@ def evaluate(
 @app.command()
 def ui(
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="TCP port; 0 lets the system choose.")
+        int,
+        typer.Option(
+            min=0, max=65535, envvar="MLFLOW_PORT", help="TCP port; 0: 5000, or any free one."
+        ),
     ] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the list of runs in a browser.")] = True,
 ) -> None:
     """Serve MLflow's pages for all runs.
 
@@ -193,7 +197,7 @@ def ui(
     """
     from pipeline.services.mlflow_server import serve_ui
 
-    serve_ui(port)
+    serve_ui(port, browser=browser)
 
 
 for verb in ("register", "promote", "rollback", "repair", "status", "pull", "publish"):

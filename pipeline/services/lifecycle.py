@@ -22,7 +22,7 @@ from pipeline.services.process import (
     wait_until_ready,
 )
 from pipeline.services.state import SERVICES, Service, read_state, write_state
-from pipeline.tracking.store import shown_uri, store_uri
+from pipeline.tracking.store import runs_page, shown_uri, store_uri
 
 __all__ = ["down", "up"]
 
@@ -34,8 +34,8 @@ _ORDER = ("worker", "prefect", "mlflow")
 def up(prefect_port: int = 0, mlflow_port: int = 0) -> None:
     """Start what is not up yet, wait until it answers, and print the addresses.
 
-    A port of 0 is the last one used, if it is free, or any other. A start that fails or is
-    interrupted stops what it started.
+    A port of 0 is the last one used, if it is free, or any other; MLflow's first is 5000. A start
+    that fails or is interrupted stops what it started.
     Raises `UserError` for a port that is taken and `KdsharpError` for a server that fails.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -107,6 +107,8 @@ class _Starter:
         last = urlsplit(self._last.get(name) or "").port
         if port == 0 and last and is_free(last):
             port = last
+        if port == 0 and name == "mlflow":
+            port = mlflow_server.usual_port()
         port = free_port(port, f"--{name}-port")
         address = f"http://127.0.0.1:{port}"
         if name == "mlflow":
@@ -157,7 +159,9 @@ def _tell(starter: _Starter) -> None:
     if not starter.started:
         print("already up:")
     if mlflow:
-        print(f"MLflow   {mlflow.address}  runs and models of {mlflow_server.shown_backend()}")
+        assert mlflow.address is not None
+        page = runs_page(mlflow.address)
+        print(f"MLflow   {page}  runs and models of {mlflow_server.shown_backend()}")
     else:
         print(f"MLflow   {shown_uri()}  (MLFLOW_TRACKING_URI)")
     print(f"Prefect  {prefect}  schedule, runs, questions to a person")

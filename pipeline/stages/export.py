@@ -27,7 +27,7 @@ from kdsharp.train.export.quantize import quantize
 from kdsharp.train.loop.weights import read_about, role_of
 from kdsharp.train.student.network import Student, load_student
 from pipeline.evaluation.report.model_card import write_model_card
-from pipeline.evaluation.scoring import Method, list_photos, read_manifest, score
+from pipeline.evaluation.scoring import Method, list_photos, read_manifest, sampled, score
 from pipeline.params import Params
 from pipeline.paths import EXPORT, PATCHES, STUDENT, TEACHER
 from pipeline.stages.run import run_stage
@@ -117,6 +117,7 @@ def _metrics(card: Card, folder: Path, params: Params) -> dict[str, dict[str, fl
         int8 = Sharpener(folder, engine="onnxruntime", precision="int8")
         methods["student_int8"] = int8.array
     photos = [photo for photo in list_photos() if photo.split == "val"]
+    photos = sampled(photos, params.evaluate)
     table = score(photos, methods, params.degradation)
     means = {name: table.loc[table["method"] == name, list(METRICS)].mean() for name in methods}
     return {

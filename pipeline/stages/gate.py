@@ -10,6 +10,7 @@ from kdsharp.errors import UserError, describe
 from kdsharp.files import atomic_dir
 from kdsharp.imageio.decode import SUFFIXES
 from pipeline.data.check import check, without_copies
+from pipeline.data.pick import pick
 from pipeline.data.source import Candidate, CheckedPhoto
 from pipeline.params import GateParams, Params, PromotionParams
 from pipeline.paths import GATE, MANIFEST, RAW
@@ -102,7 +103,10 @@ def _photos(params: GateParams, manifest: pd.DataFrame, scale: int) -> list[Chec
         )
     if left_out:
         _log.info("gate: left out %d photos that are unusable, copies or too small", left_out)
-    return large
+    chosen = pick(large, params.photos, params.seed, lambda photo: photo.sha256)
+    if len(chosen) < len(large):
+        _log.info("gate: cut from %d of %d photos (gate.photos)", len(chosen), len(large))
+    return chosen
 
 
 def _folder(root: Path) -> list[Candidate]:

@@ -68,7 +68,7 @@ def _take_over(params: Params) -> None:
         tags = {"kdsharp.architecture": teacher.architecture}
     else:
         teacher, tags = own_teacher(params.teacher), {}
-    with start("teacher", read_lineage(params), tags=tags) as run:
+    with start("teacher", read_lineage(params), tags=tags, params=params) as run:
         run.params({"teacher": {**vars(teacher.config), "loop": vars(teacher.config.loop)}})
         nothing, score = _scores(teacher, pick_device(params.teacher.loop.device))
         _log.info("teacher: %s", teacher.about)

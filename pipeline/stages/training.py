@@ -30,6 +30,7 @@ from kdsharp.train.training import Lesson, Trained
 from pipeline.params import Params
 from pipeline.paths import CHECKPOINTS, CURVES, ERROR_FILE, PATCHES
 from pipeline.tracking.lineage import read_lineage
+from pipeline.tracking.metrics import of_epoch
 from pipeline.tracking.runs import TrackedRun, start
 
 if TYPE_CHECKING:
@@ -89,7 +90,13 @@ class Training:
         """Open the run in MLflow: the interrupted one if there is one, with all epochs so far."""
         note = self.folder / "run.json"
         known = json.loads(note.read_text())["run_id"] if note.exists() else None
-        tracked = start(self.stage, read_lineage(self.params), resume=known, tags=self.tags)
+        tracked = start(
+            self.stage,
+            read_lineage(self.params),
+            resume=known,
+            tags=self.tags,
+            params=self.params,
+        )
         before = load_checkpoint(checkpoint, self.key)
         if before and tracked.run_id != known:
             for row in before.history:
@@ -109,7 +116,7 @@ class Training:
             epoch.val_psnr_y,
             epoch.patches_per_second,
         )
-        values = {**_curve(asdict(epoch)), "patches_per_second": epoch.patches_per_second}
+        values = {**_curve(asdict(epoch)), of_epoch("patches_per_second"): epoch.patches_per_second}
         tracked.metrics(values, step=epoch.number)
 
     def _deliver(
@@ -215,4 +222,4 @@ def on_several_processes(stage: str, loop: LoopConfig) -> bool:
 
 
 def _curve(row: dict[str, float]) -> dict[str, float]:
-    return {name: row[name] for name in CURVE[1:]}
+    return {of_epoch(name): row[name] for name in CURVE[1:]}

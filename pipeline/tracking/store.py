@@ -1,6 +1,7 @@
 """MLflow's store: where it lies, and opening it once, quietly and safely."""
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -12,13 +13,33 @@ from kdsharp.errors import UserError
 from pipeline.lock import waiting
 from pipeline.paths import MLRUNS
 from pipeline.tracking.artifacts import SCHEME, SQLITE, artifacts_of, database_of, repository
+from pipeline.tracking.metrics import HEADLINE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["EXPERIMENT", "open_store", "quiet", "shown_uri", "store_uri"]
+__all__ = [
+    "EXPERIMENT",
+    "open_store",
+    "other_experiment",
+    "quiet",
+    "runs_page",
+    "shown_uri",
+    "store_uri",
+]
 
 EXPERIMENT = "kdsharp"
+
+# MLflow's pages can be opened with choices that are kept in a tag, by a name of its own.
+_VIEW = "kdsharp"
+_VIEW_TAG = f"mlflow.sharedViewState.{_VIEW}"
+_COLUMNS = [f"metrics.`{name}`" for name in HEADLINE]
+_KIND = "mlflow.experimentKind"
+_TAGS = {
+    # Else MLflow's pages open in the mode for language models.
+    _KIND: "custom_model_development",
+    _VIEW_TAG: json.dumps({"selectedColumns": _COLUMNS}),
+}
 
 _log = logging.getLogger(__name__)
 
@@ -149,9 +170,7 @@ def _experiment(client: "MlflowClient", artifacts: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
-        # Else MLflow's pages open in the mode for language models.
-        tags = {"mlflow.experimentKind": "custom_model_development"}
-        return client.create_experiment(EXPERIMENT, artifacts, tags)
+        return client.create_experiment(EXPERIMENT, artifacts, _TAGS)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
@@ -160,4 +179,44 @@ def _experiment(client: "MlflowClient", artifacts: str | None) -> str:
         raise MlflowException(f"the experiment {EXPERIMENT} vanished while it was opened")
     if found.lifecycle_stage != "active":
         client.restore_experiment(found.experiment_id)
+    for key, value in _TAGS.items():
+        if found.tags.get(key) != value:  # of an earlier version
+            client.set_experiment_tag(found.experiment_id, key, value)
     return str(found.experiment_id)
+
+
+def other_experiment(client: "MlflowClient", name: str, beside: str) -> str:
+    """The id of the experiment `name`; made where it is missing, with the place of `beside`."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        place = client.get_experiment(beside).artifact_location
+        try:
+            return str(client.create_experiment(name, place, {_KIND: _TAGS[_KIND]}))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)
+    assert found is not None
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def runs_page(address: str) -> str:
+    """Where MLflow's server at `address` lists the runs, with the columns that tell most.
+
+    Its front page is about language models. The address alone where the server does not say.
+    """
+    from mlflow import MlflowClient
+
+    try:
+        found = MlflowClient(address, address).get_experiment_by_name(EXPERIMENT)
+    except Exception as error:  # noqa: BLE001 - the page is shown all the same
+        _log.debug("%s: %s", address, error)
+        found = None
+    if found is None:
+        return address
+    query = f"workflowType=machine_learning&viewStateShareKey={_VIEW}"
+    return f"{address}/#/experiments/{found.experiment_id}/runs?{query}"

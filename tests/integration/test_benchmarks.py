@@ -127,6 +127,20 @@ def test_interval(run):
     assert found[3][1] > 85
 
 
+def test_near(run):
+    ((photos, found, *_),) = rows(run("near", "--photos", 1000))
+    assert (photos, int(found)) == ("1,000", 20)
+
+
+def test_scale(run):
+    sizes = ("--photos", 12, 20, "--side", 192, "--scored", 2)
+    said = run("scale", *sizes)
+    table = {row[0]: row[1:] for row in rows(said)}
+    assert list(table) == ["acquire", "patches", "gate", "export", "evaluate"]
+    assert all(len(cells) == 4 and cells[2].endswith("s predicted") for cells in table.values())
+    assert "20 photos and one more: " in said
+
+
 def test_creep(run):
     table = rows(run("creep", "--years", 1))
     assert len(table) == 12

@@ -78,9 +78,12 @@ def test_the_runs_of_one_retraining_belong_together(finished):
     for run, key, value in rows:
         runs.setdefault(run, {})[key] = value
     stages = {tags["kdsharp.stage"]: tags for tags in runs.values()}
-    assert set(stages) == {"teacher", "student", "evaluate"}
+    assert set(stages) == {"retraining", "teacher", "student", "evaluate"}
+    (parent,) = (run for run, tags in runs.items() if tags["kdsharp.stage"] == "retraining")
+    below = {tags.get("mlflow.parentRunId") for run, tags in runs.items() if run != parent}
+    assert below == {parent}
     assert len({tags["kdsharp.retraining"] for tags in stages.values()}) == 1
-    assert states == [("FINISHED",)] * 3
+    assert states == [("FINISHED",)] * 4
     teacher_run = next(r for r, tags in runs.items() if tags["kdsharp.stage"] == "teacher")
     assert stages["student"]["kdsharp.teacher_run"] == teacher_run
     assert stages["teacher"]["kdsharp.dirty"] == "false"

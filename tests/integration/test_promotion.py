@@ -229,7 +229,7 @@ def test_a_store_that_never_saw_the_run(project):
         "assert run.info.status == 'FINISHED'\n"
         "assert len(c.get_metric_history(v.run_id, 'val_psnr_y')) == 4\n"
         "assert run.data.params['student.channels'] == '8'\n"
-        "assert run.data.metrics['test.student_onnx.psnr_y'] > 20\n"
+        "assert run.data.metrics['test/psnr_y/student_onnx'] > 20\n"
     )
     project.run(sys.executable, "-W", "ignore", "-c", code)
     pipeline(project, "promote")

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from pipeline.services.state import Service
+from tests.integration.servers import free_port
 from tests.integration.test_retrain import environment, left_over
 from tests.pipeline.flows.test_flows import DVC_YAML, ROOT, STAGE
 
@@ -27,6 +28,7 @@ class Stand:
 
     def __init__(self, root):
         self.root = root
+        self.mlflow_port = free_port()  # not the usual one: other tests run beside this
 
     def run(self, *command, **env):
         return subprocess.run(
@@ -38,7 +40,7 @@ class Stand:
         )
 
     def up(self, *options):
-        return self.run("-m", "pipeline", "up", *options)
+        return self.run("-m", "pipeline", "up", *options, MLFLOW_PORT=str(self.mlflow_port))
 
     def down(self):
         return self.run("-m", "pipeline", "down")

@@ -23,7 +23,11 @@ def kept(tmp_path):
 LATER = {"convs", "precision", "slope", "weights_licence"}
 """Keys that came after version 0.1; a file without them is valid."""
 
-LATER_OF = {"promotion": {"int8_loss_db", "reasons", "weak"}}
+LATER_OF = {
+    "promotion": {"int8_loss_db", "reasons", "weak"},
+    "evaluate": {"photos", "seed"},
+    "gate": {"photos"},
+}
 """The same, of one section: another may have had a key of that name."""
 
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own convention
 
 from kdsharp.errors import UserError
 from kdsharp.train.config import LoopConfig
+from kdsharp.train.dataset.rows import Rows
 from kdsharp.train.loop.loss import Loss, center_crop_like
 
 __all__ = ["Batch", "PatchDataset", "Planes", "batches"]
@@ -26,7 +27,7 @@ __all__ = ["Batch", "PatchDataset", "Planes", "batches"]
 class Planes:
     """Pictures of one kind: (N, H, W, C), where `peak` stands for 1.0; features may be smaller."""
 
-    array_NHWC: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float16]
+    array_NHWC: Rows
     peak: int
 
 

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.dataset.examples import make_dataset
+from kdsharp.train.dataset.rows import Rows
 from kdsharp.train.loop.distributed import pick_device
 from kdsharp.train.student.distill import answers_of
 from kdsharp.train.student.network import Student
@@ -23,7 +22,7 @@ def train_student(
     lesson: Lesson,
     teacher: AnyTeacher | None = None,
     answers: Path | None = None,
-    unlabelled_NHWC: npt.NDArray[np.uint8] | None = None,
+    unlabelled_NHWC: Rows | None = None,
 ) -> Trained[Student]:
     """A student that has learned what `config` says from the truth and from `teacher`.
 

@@ -97,8 +97,11 @@ def made_with(params: GateParams, degradation: DegradationParams) -> dict[str, A
     """All parameters that a set depends on; if one of them changes, it is cut again."""
     recipe = {"degradation": degradation.name, "scale": degradation.scale}
     own = {"recipes": degradation.recipes} if degradation.recipes else {}
-    # `version` was called `edition` when the first sets were cut, and those stay what they are.
+    # `version` was called `edition` when the first sets were cut, and `photos` came later: those
+    # sets stay what they are.
     chosen = {"edition" if key == "version" else key: v for key, v in params.model_dump().items()}
+    if params.photos == GateParams.model_fields["photos"].default:
+        del chosen["photos"]
     return {**chosen, **recipe, **own}
 
 

@@ -14,9 +14,11 @@ from pipeline.release.gate.evidence import Comparison, Decision
 from pipeline.release.gate.report import markdown, picture
 from pipeline.release.registry.versions import Registry, Version
 from pipeline.tracking.runs import flat
+from pipeline.tracking.store import other_experiment
 
 __all__ = [
     "DECISION",
+    "EXPERIMENT",
     "FILE",
     "GATE",
     "OUTCOME",
@@ -29,6 +31,9 @@ __all__ = [
     "note_outcome",
     "record_decision",
 ]
+
+EXPERIMENT = "kdsharp gate"
+"""MLflow's experiment of decisions: they are no trainings."""
 
 FILE = "decision.json"
 """The record among the artifacts of the decision's run."""
@@ -116,10 +121,12 @@ def record_decision(
         DECISION: decision_id(written),
         "kdsharp.gate_set": decision.gate_sha256,
     }
-    run = client.create_run(registry.experiment, tags=tags, run_name=f"gate {version}")
+    experiment = other_experiment(client, EXPERIMENT, registry.experiment)
+    run = client.create_run(experiment, tags=tags, run_name=f"gate {version}")
     run_id = str(run.info.run_id)
     now = int(time.time() * 1000)
-    client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in _numbers(decision)])
+    numbers = [Metric(k.replace(".", "/"), value, now, 0) for k, value in _numbers(decision)]
+    client.log_batch(run_id, numbers)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "decision.md").write_text(report, encoding="utf-8")
         (Path(folder) / FILE).write_text(written, encoding="utf-8", newline="\n")

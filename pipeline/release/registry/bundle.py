@@ -22,6 +22,7 @@ from pipeline.release.registry.fingerprints import PHOTOS, list_fingerprints, wr
 from pipeline.release.registry.provenance import Lock
 from pipeline.release.registry.versions import STAGE_ENTRY, Registry
 from pipeline.tracking.lineage import Lineage
+from pipeline.tracking.metrics import of_epoch, sectioned
 from pipeline.tracking.runs import flat
 
 if TYPE_CHECKING:
@@ -162,7 +163,12 @@ def run_of(registry: Registry, bundle: Bundle, lineage: Lineage) -> str:
     )
     run_id = found[0].info.run_id if found else _import(registry, bundle, lineage)
     now = int(time.time() * 1000)
-    _log(registry, run_id, "metrics", [_metric(k, v, now) for k, v in bundle.metrics.items()])
+    _log(
+        registry,
+        run_id,
+        "metrics",
+        [_metric(sectioned(k), v, now) for k, v in bundle.metrics.items()],
+    )
     return str(run_id)
 
 
@@ -191,7 +197,7 @@ def _curve(path: Path) -> "list[Metric]":
     """The learning curve, one point an epoch; when each epoch ended is not known."""
     now = int(time.time() * 1000)
     return [
-        _metric(name, row[name], now, int(row["epoch"]))
+        _metric(of_epoch(name), row[name], now, int(row["epoch"]))
         for row in pd.read_csv(path).to_dict("records")
         for name in ("loss", "lr", "val_psnr_y")
     ]

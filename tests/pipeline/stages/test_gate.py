@@ -57,6 +57,21 @@ def test_it_is_cut_once_and_kept(here, caplog):
         assert load_gate_set().names == ["1.png", "new.png"]
 
 
+def test_of_many_photos_a_sample_is_cut(here, caplog):
+    for seed in range(50, 58):
+        photo(here / "data" / "raw" / "test" / f"{seed}.png", seed)
+    write_manifest(here)
+    main(params(photos=4))
+    assert "gate: cut from 4 of 10 photos (gate.photos)" in caplog.text
+    first = load_gate_set()
+    assert len(first.names) == 4
+    assert first.made["photos"] == 4
+    # At the default the set says nothing of it, as those that were cut before there was one.
+    main(params())
+    assert len(load_gate_set().names) == 10
+    assert "photos" not in load_gate_set().made
+
+
 def test_a_damaged_set_is_cut_anew_where_dvc_has_none(here, caplog):
     main(params())
     first = load_gate_set()

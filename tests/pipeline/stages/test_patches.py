@@ -65,8 +65,8 @@ def test_damaged_unlabelled_patches_are_told(params):
     main(params(unlabelled=5))
     path = PATCHES / "unlabelled_lr.npy"
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(UserError, match=r"unlabelled_lr\.npy is damaged"):
+    with pytest.raises(UserError, match="unlabelled patches are damaged"):
         load_unlabelled(PATCHES)
     np.save(path, np.zeros((2, 3)))
-    with pytest.raises(UserError, match="does not hold 8-bit RGB"):
+    with pytest.raises(UserError, match="unlabelled patches are not 8-bit RGB"):
         load_unlabelled(PATCHES)

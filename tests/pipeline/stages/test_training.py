@@ -70,7 +70,7 @@ def runs(monkeypatch):
     """The runs that were started, with the id that each was asked to resume."""
     started = []
 
-    def start(stage, lineage, *, resume=None, tags=None):
+    def start(stage, lineage, *, resume=None, tags=None, params=None):
         started.append((resume, Recorder()))
         return started[-1][1]
 
@@ -93,8 +93,8 @@ def test_it_writes_weights_a_curve_and_epochs(params, runs):
     ((_, run),) = runs
     epochs = {step: values for step, values in run.logged if step}
     assert set(epochs) == {1, 2}
-    assert epochs[2]["val_psnr_y"] == curve["val_psnr_y"][1]
-    assert epochs[1]["patches_per_second"] > 0
+    assert epochs[2]["curve/val_psnr_y"] == curve["val_psnr_y"][1]
+    assert epochs[1]["pace/patches_per_second"] > 0
 
 
 def test_a_run_that_was_cut_off_goes_on_under_its_own_id(params, runs):
