@@ -196,7 +196,18 @@ def ui(
     serve_ui(port)
 
 
-for verb in ("register", "promote", "rollback", "repair", "status", "pull", "publish"):
+_VERBS = (
+    "register",
+    "judge",
+    "promote",
+    "rollback",
+    "repair",
+    "status",
+    "compare",
+    "pull",
+    "publish",
+)
+for verb in _VERBS:
     app.command()(getattr(release, verb))
 app.command(
     hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
