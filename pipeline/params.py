@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +14,7 @@ from ruamel.yaml import YAML
 from kdsharp.degrade import known_recipe
 from kdsharp.degrade.recipes import Recipe
 from kdsharp.errors import UserError
-from kdsharp.train.config import PatchesConfig, StudentConfig, TeacherConfig
+from kdsharp.train.config import UNTRAINED, PatchesConfig, StudentConfig, TeacherConfig
 from pipeline.params_file import find_renamed, load_yaml
 from pipeline.paths import PARAMS
 
@@ -40,7 +41,8 @@ _Count = Annotated[int, Ge(1)]
 
 _Reason = Literal["new data", "smaller", "faster"]
 
-_RECIPE = "recipe"  # the type of an error whose message says all
+# Types of errors whose message says what is wrong with the key, or all there is to say.
+_RECIPE, _CROP = "recipe", "crop"
 
 
 class FolderParams(_Section):
@@ -167,6 +169,23 @@ class Params(_Section):
     gate: GateParams
     promotion: PromotionParams
 
+    @model_validator(mode="after")
+    def _crops_fit(self) -> Self:
+        """Known before hours of training: batches are cut on the degradation's grid."""
+        scale, student = self.degradation.scale, self.student
+        margin = student.answer_margin if student.needs_teacher else 0
+        usable = self.patches.size - 2 * -(-margin // scale) * scale
+        trained = {"student": (student.loop.crop, usable, f" less answer_margin {margin}")}
+        if student.needs_teacher and self.teacher.arch not in UNTRAINED:
+            trained["teacher"] = (self.teacher.loop.crop, self.patches.size, "")
+        for name, (crop, room, less) in trained.items():
+            if crop % scale or crop > room:
+                fit = f"multiple of degradation.scale {scale}, and fit into patches.size"
+                size = f"{self.patches.size}{less if room < self.patches.size else ''}"
+                line = f"{name}.loop.crop is {crop}: it must be a {fit} {size}"
+                raise PydanticCustomError(_CROP, "{line}", {"line": line})
+        return self
+
     def digest(self) -> str:
         """SHA-256 of the values that make a model, whatever the file's order or comments.
 
@@ -200,9 +219,12 @@ def _explain(path: Path, error: ValidationError) -> str:
         what = "is not a known key: check the spelling against docs/params.md"
     elif first["type"] in {"missing", "missing_argument"}:
         what = "is missing"
-    elif first["type"] == _RECIPE:
-        key, what = f"{key}:", first["msg"]
+    elif first["type"] == _CROP:
+        key, what = first["msg"], ""
+    elif first["type"] == _RECIPE or isinstance(first["input"], Mapping):
+        # A section as a whole is wrong: what it holds is in the file.
+        key, what = f"{key}:", first["msg"].removeprefix("Value error, ")
     else:
         what = f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
     more = error.error_count() - 1
-    return f"{path}: {key} {what}" + (f" (and {more} more)" if more else "")
+    return f"{path}: {key} {what}".rstrip() + (f" (and {more} more)" if more else "")

@@ -64,17 +64,24 @@ def retrain(
     promote: Annotated[
         bool, typer.Option("--promote", help="Register what is new, and promote it if it passes.")
     ] = False,
+    teacher_every: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Train a teacher in one of N runs; 0: as needed."),
+    ] = 0,
 ) -> None:
     """Bring all results up to date.
 
     Runs the stages of dvc.yaml one by one through DVC, as a Prefect flow with retries, logs and
-    a table of results. What has not changed is not run again.
+    a table of results. What has not changed is not run again. With --teacher-every N, N - 1 runs
+    learn from the teacher in production, and the next one trains and judges another.
 
     Example: python -m pipeline retrain
     """
     from pipeline.flows.launch import launch_retrain
 
-    launch_retrain(distill_only=distill_only, promote=promote)
+    if distill_only and teacher_every:
+        raise UserError("--distill-only or --teacher-every: name one of them")
+    launch_retrain(distill_only=distill_only, promote=promote, teacher_every=teacher_every)
 
 
 def _port(variable: str) -> Any:
@@ -200,7 +207,18 @@ def ui(
     serve_ui(port, browser=browser)
 
 
-for verb in ("register", "promote", "rollback", "repair", "status", "pull", "publish"):
+_VERBS = (
+    "register",
+    "judge",
+    "promote",
+    "rollback",
+    "repair",
+    "status",
+    "compare",
+    "pull",
+    "publish",
+)
+for verb in _VERBS:
     app.command()(getattr(release, verb))
 app.command(
     hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}

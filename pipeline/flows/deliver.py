@@ -26,8 +26,12 @@ class Delivery:
     """The promotion's outcome; empty where there was nothing to decide."""
 
 
-def deliver(outcomes: Mapping[str, Outcome], *, promote: bool, commit: bool) -> Delivery:
+def deliver(
+    outcomes: Mapping[str, Outcome], *, promote: bool, commit: bool, teacher: bool = False
+) -> Delivery:
     """Commit dvc.lock, register the models and promote the student, as far as asked for.
+
+    With `teacher` that is judged as well, and before: students to come learn from it if it passes.
 
     Does nothing where nothing is new: no stage changed, or an earlier run has done all this.
     """
@@ -48,12 +52,22 @@ def deliver(outcomes: Mapping[str, Outcome], *, promote: bool, commit: bool) -> 
         _push()
     if not promote:
         return Delivery(tuple(lines))
-    versions, done = _register(), decide()
-    decision = f"{done.name} {done.version}: {done.outcome}: {done.reason}"
-    log(decision)
+    versions = _register()
+    said = [_decide("teacher")[0]] if teacher else []
+    decision, outcome = _decide("student")
+    said.append(decision)
     if branch:
         note_decision(branch, decision)
-    return Delivery((*lines, *versions, f"**Decision**: {decision}\n"), done.outcome)
+    decisions = (f"**Decision**: {one}\n" for one in said)
+    return Delivery((*lines, *versions, *decisions), outcome)
+
+
+def _decide(model: str) -> tuple[str, str]:
+    """The decision in one line, and the outcome."""
+    done = decide(model)
+    decision = f"{done.name} {done.version}: {done.outcome}: {done.reason}"
+    log(decision)
+    return decision, done.outcome
 
 
 def _merge(branch: Branch) -> list[str]:

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import torch
 from ruamel.yaml import YAML
@@ -150,8 +149,7 @@ class Training:
                 "kdsharp.precision": done.precision,
             }
         )
-        example = np.zeros((2, network.planes, 64, 64), np.float32)
-        tracked.model_torch(network, self.stage, example)
+        tracked.model_weights(self.target, self.stage)
         self._mark_delivered()
         _log.info("%s: best epoch %d -> %s", self.stage, done.best_epoch, self.target)
 

@@ -18,7 +18,6 @@ from pipeline.tracking.store import open_store, shown_uri, store_uri
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.models import Model
@@ -91,11 +90,11 @@ class TrackedRun:
             lambda client, run_id: client.log_artifact(run_id, str(path), folder or None),
         )
 
-    def model_torch(self, model: "torch.nn.Module", name: str, example_NCHW: "np.ndarray") -> None:
-        """Keep a torch module as the MLflow model `name`; `example_NCHW` is float32, on the CPU."""
-        from pipeline.tracking.flavors import save_torch
+    def model_weights(self, path: Path, name: str) -> None:
+        """Keep the safetensors file `path` as the MLflow model `name`."""
+        from pipeline.tracking.flavors import save_weights
 
-        self._model(name, lambda folder, meta: save_torch(model, folder, meta, example_NCHW))
+        self._model(name, lambda folder, meta: save_weights(path, folder, meta))
 
     def model_onnx(self, path: Path, name: str, example_NCHW: "np.ndarray") -> None:
         """Keep the ONNX file `path` as the MLflow model `name`."""

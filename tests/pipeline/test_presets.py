@@ -72,6 +72,8 @@ def test_several_are_laid_over_each_other_in_order(checkout):
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", WIDTHS)
 def test_the_presets_of_the_sizes_are_the_family(checkout, size, scale):
+    apply_preset(f"{size}-x{scale}")  # goes with the sample as well
+    apply_preset(f"{size}-x{scale}")  # goes with the sample as well
     apply_preset("release", f"{size}-x{scale}")
     params = load_params()
     student, teacher = params.student, params.teacher

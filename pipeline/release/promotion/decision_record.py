@@ -27,6 +27,7 @@ __all__ = [
     "DecisionRecord",
     "Recorded",
     "decision_id",
+    "draft_decision",
     "gate_verdict",
     "note_outcome",
     "record_decision",
@@ -105,12 +106,8 @@ def record_decision(
     """Store `decision` about `version`, refusals too, as an MLflow run and on the version."""
     from mlflow.entities import Metric
 
-    against = f"version {incumbent.number}" if incumbent else "doing nothing"
-    report = markdown(decision, f"{version} against {against}")
-    content = version.tags.get("kdsharp.content", "")
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    record = DecisionRecord(version.name, version.number, content, against, when, decision)
-    written = record.to_json()
+    record = _record(version, incumbent, decision)
+    against, report, written = record.against, _report(record, version), record.to_json()
     client = registry.client
     tags = {
         "kdsharp.stage": "gate",
@@ -130,8 +127,7 @@ def record_decision(
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "decision.md").write_text(report, encoding="utf-8")
         (Path(folder) / FILE).write_text(written, encoding="utf-8", newline="\n")
-        picture(decision, comparison, Path(folder) / "decision.png")
-        drawn = (Path(folder) / "decision.png").read_bytes()
+        drawn = _draw(decision, comparison, Path(folder))
         client.log_artifacts(run_id, folder)
     client.set_terminated(run_id, "FINISHED")
     note = {
@@ -146,6 +142,32 @@ def record_decision(
         client.set_model_version_tag(version.name, str(version.number), name, text)
     client.update_model_version(version.name, str(version.number), report)
     return Recorded(tags[DECISION], report, drawn)
+
+
+def draft_decision(
+    version: Version, incumbent: Version | None, comparison: Comparison, decision: Decision
+) -> Recorded:
+    """The same report and picture, stored nowhere; without an id, which only what is stored has."""
+    record = _record(version, incumbent, decision)
+    with tempfile.TemporaryDirectory() as folder:
+        return Recorded("", _report(record, version), _draw(decision, comparison, Path(folder)))
+
+
+def _record(version: Version, incumbent: Version | None, decision: Decision) -> DecisionRecord:
+    against = f"version {incumbent.number}" if incumbent else "doing nothing"
+    content = version.tags.get("kdsharp.content", "")
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return DecisionRecord(version.name, version.number, content, against, when, decision)
+
+
+def _report(record: DecisionRecord, version: Version) -> str:
+    return markdown(record.decision, f"{version} against {record.against}")
+
+
+def _draw(decision: Decision, comparison: Comparison, folder: Path) -> bytes:
+    target = folder / "decision.png"
+    picture(decision, comparison, target)
+    return target.read_bytes()
 
 
 def note_outcome(registry: Registry, version: Version, outcome: str) -> None:

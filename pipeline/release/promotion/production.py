@@ -15,9 +15,11 @@ import numpy as np
 from kdsharp.errors import KdsharpError, TransientError, describe
 from kdsharp.files import atomic_dir, sha256_file
 from kdsharp.sharpening.sharpener import Sharpener
+from pipeline.release.gate.evidence import Decision
 from pipeline.release.registry.fingerprints import PHOTOS
 from pipeline.release.registry.history import Action, Entry, History
 from pipeline.release.registry.names import production_folder, role_of
+from pipeline.release.registry.pinned import pin
 from pipeline.release.registry.versions import (
     PREVIOUS,
     PRODUCTION,
@@ -164,6 +166,9 @@ class Promotion:
     """Markdown."""
     picture: bytes | None = None
     """PNG."""
+    decision: Decision | None = None
+    """The gate's; None where nothing had to be judged."""
+    decision_id: str = ""
 
 
 def change(
@@ -202,6 +207,8 @@ def change(
         gate_set=gate_set,
     )
     history.append(entry)
+    if action == "promote":
+        pin(history.name)
     try:
         put_in_place(registry, history)
     except TransientError:

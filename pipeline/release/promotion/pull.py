@@ -14,12 +14,15 @@ from kdsharp.runtime.card import CARD
 from pipeline.params import Params, load_params
 from pipeline.paths import CURVES, TEACHER
 from pipeline.release.promotion.production import served_files
+from pipeline.release.promotion.teacher_age import read_age
 from pipeline.release.registry.history import find_history
 from pipeline.release.registry.names import registered_name
+from pipeline.release.registry.pinned import find_model
 from pipeline.release.registry.provenance import LOCK, made_for
 from pipeline.release.registry.versions import (
     PRODUCTION,
     STAGE_ENTRY,
+    Log,
     Version,
     fetch_files,
     find_version,
@@ -29,16 +32,20 @@ from pipeline.release.registry.versions import (
 __all__ = ["fetch_production_teacher", "pull"]
 
 
-def pull(model: str, which: int | str = PRODUCTION, *, to: Path) -> Version:
+def pull(
+    model: str, which: int | str = PRODUCTION, *, to: Path, log: Log = lambda _: None
+) -> Version:
     """Write the files that serve version or alias `which` of `model` to the folder `to`.
+
+    Which model is meant says `find_model`, and not params.yaml.
 
     A student arrives as a model folder, a teacher as teacher.safetensors; the SHA-256 of each file
     is checked. Raises `UserError` when `to` holds anything but an earlier model.
     """
     to = Path(to)
     _require_replaceable(to)
-    name = registered_name(model, load_params())
     with open_registry() as registry:
+        name = find_model(registry, model, log)
         version = find_version(registry, name, which)
         with tempfile.TemporaryDirectory() as scratch:
             fetch_files(registry, version, Path(scratch))
@@ -90,8 +97,10 @@ def fetch_production_teacher(log: Callable[[str], None] = print) -> Version:
                 with atomic_file(target) as temporary:
                     shutil.copyfile(Path(scratch) / file, temporary)
             entry = json.loads((Path(scratch) / STAGE_ENTRY).read_text(encoding="utf-8"))
+        age = read_age(registry, version)
     _note(entry)
     log(f"{version}: the student learns from it")
+    log(str(age))
     return version
 
 
