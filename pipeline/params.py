@@ -154,6 +154,7 @@ class PromotionParams(_Section):
 class Params(_Section):
     """The whole of params.yaml."""
 
+    environment: Literal["follow", "ignore"] = "follow"
     data: DataParams
     degradation: DegradationParams
     patches: PatchesConfig
@@ -168,9 +169,9 @@ class Params(_Section):
         """SHA-256 of the values that make a model, whatever the file's order or comments.
 
         How a model is judged afterwards does not count: `gate`, `promotion` and
-        `evaluate.held_out` are left out.
+        `evaluate.held_out` are left out, and so is `environment`.
         """
-        values = self.model_dump(mode="json", exclude={"gate", "promotion"})
+        values = self.model_dump(mode="json", exclude={"environment", "gate", "promotion"})
         del values["evaluate"]["held_out"]
         canonical = json.dumps(values, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -7,6 +7,8 @@ __all__ = [
     "CHECKPOINTS",
     "CURVES",
     "DOWNLOADS",
+    "ENVIRONMENT",
+    "ENVIRONMENTS",
     "ERROR_FILE",
     "EXPORT",
     "GATE",
@@ -32,11 +34,13 @@ PATCHES = Path("data/patches")
 GATE = Path("data/gate")
 HELD_OUT_PHOTOS = Path("data/held_out")
 NEEDS = Path("data/needs.json")
+ENVIRONMENT = Path("data/environment.json")
 TEACHER = Path("models/teacher.safetensors")
 STUDENT = Path("models/student.safetensors")
 EXPORT = Path("models/export")
 REPORTS = Path("reports")
 CURVES = REPORTS / "curves"
+ENVIRONMENTS = REPORTS / "environment"
 METRICS = REPORTS / "metrics.json"
 MLRUNS = Path("mlruns")
 

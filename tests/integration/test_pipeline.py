@@ -1,11 +1,13 @@
 """The whole pipeline through real DVC, at sizes that take seconds."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -15,10 +17,12 @@ from kdsharp import Sharpener
 from kdsharp.imageio.decode import read_rgb
 from tests.integration.checkout import Checkout, make_checkout
 from tests.integration.conftest import commit
+from tests.integration.servers import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 SAME = ("data/patches", "models/teacher.safetensors", "models/student.safetensors", "models/export")
+STUDENT = "models/student.safetensors"
 METRICS = {"psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"}
 
 
@@ -214,6 +218,143 @@ def test_several_processes_train_one_network(finished, tmp_path):
     whole = (finished.root / "reports/curves/teacher.csv").read_text().splitlines()[-1].split(",")
     shared = (checkout.root / "reports/curves/teacher.csv").read_text().splitlines()[-1].split(",")
     assert [float(v) for v in shared] == pytest.approx([float(v) for v in whole], rel=1e-3)
+
+
+def test_two_processes_are_one_training_also_when_it_is_forced(finished, tmp_path):
+    """One clears the old checkpoint, asks the teacher and writes; the other finds what it needs."""
+    checkout = copied(finished, tmp_path / "two")
+    checkout.set(student__loop__processes=2, student__ensemble=True)
+    repro, weights = ("dvc", "repro", "-s", "student"), checkout.root / STUDENT
+    first = checkout.run(*repro).stdout
+    assert first.count("asking the teacher") == 1
+    assert first.count("student epoch  1/2") == 1
+    made = weights.read_bytes()
+    again = checkout.run(*repro, "-f").stdout
+    assert again.count("student epoch  1/2") == 1
+    assert "asking the teacher" not in again
+    assert weights.read_bytes() == made
+    noted = json.loads((checkout.root / "reports/environment/student.json").read_text())
+    assert (noted["processes"], noted["threads"]) == (2, 1)
+
+
+def test_two_machines_train_one_network(finished, tmp_path):
+    """Each with folders of its own; the second begins without the first one's checkpoint."""
+    machines = [copied(finished, tmp_path / name) for name in ("here", "there")]
+    for checkout in machines:
+        (checkout.root / STUDENT).unlink()
+        shutil.rmtree(checkout.root / ".checkpoints")
+    for expected in (["  1/2", "  2/2"], []):  # at the second time it is only delivered again
+        said = together(machines)
+        epochs = re.findall(r"student epoch( +\d/\d)", said[0])
+        assert epochs == expected
+        assert "epoch" not in said[1]
+    here, there = (checkout.root for checkout in machines)
+    assert not (there / STUDENT).exists()
+    curve = "reports/curves/student.csv"
+    ours, theirs = (
+        [float(v) for v in (root / curve).read_text().splitlines()[-1].split(",")]
+        for root in (here, finished.root)
+    )
+    assert ours == pytest.approx(theirs, rel=1e-3)
+
+
+def together(machines):
+    """What the stage says on each machine, when torchrun starts it by hand on both."""
+    port = str(free_port())
+    command = ["torchrun", "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d"]
+    command += ["--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", "kdsharp"]
+    processes = []
+    try:
+        for number, checkout in enumerate(machines, start=1):
+            address = f"127.0.0.{number}"
+            processes.append(
+                subprocess.Popen(
+                    [*command, "--local-addr", address, "-m", "pipeline.stages.student"],
+                    cwd=checkout.root,
+                    env=checkout.env | {"GLOO_SOCKET_IFNAME": "lo"},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    start_new_session=True,
+                )
+            )
+        said = [process.communicate(timeout=300)[0] for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], said
+        # Whoever came first at the rendezvous is the first process, whichever machine that was.
+        first = next((n for n, root in enumerate(machines) if (root.root / STUDENT).exists()), 0)
+        if first:
+            machines.reverse()
+            said.reverse()
+        return said
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_ctrl_c_saves_a_checkpoint_of_both_processes(finished, tmp_path):
+    checkout = copied(finished, tmp_path / "stopped")
+    checkout.set(
+        student__loop__processes=2, student__loop__epochs=400, student__loop__checkpoint_minutes=60
+    )
+    command = ("dvc", "repro", "-s", "student")
+    log = tmp_path / "log.txt"
+    with log.open("wb") as opened:
+        process = subprocess.Popen(
+            command, cwd=checkout.root, env=checkout.env, start_new_session=True,
+            stdout=opened, stderr=opened,
+        )  # fmt: skip
+    try:
+        while "student epoch  2/400" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=120)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    (step,) = re.findall(r"stopped at step (\d+) of 3200, which is saved", log.read_text())
+    checkout.set(student__loop__epochs=400)
+    with log.open("wb") as opened:
+        process = subprocess.Popen(
+            command, cwd=checkout.root, env=checkout.env, start_new_session=True,
+            stdout=opened, stderr=opened,
+        )  # fmt: skip
+    try:
+        while f"resuming at step {step}" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_new_torch_makes_the_trainings_stale_and_another_package_does_not(finished, tmp_path):
+    checkout = copied(finished, tmp_path / "upgraded")
+    lock = checkout.root / "requirements.lock"
+    kept = lock.read_text()
+
+    def stale(**env):
+        checkout.run("dvc", "repro", "environment", **env)
+        said = json.loads(checkout.run("dvc", "status", "--json", **env).stdout)
+        return set(said) & {"teacher", "student", "export"}
+
+    lock.write_text(kept + "\nsomething==1.0\n")
+    assert stale() == set()
+    newer = tmp_path / "site/torch-99.0.dist-info"
+    newer.mkdir(parents=True)
+    (newer / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 99.0\n")
+    lock.write_text(kept + "\nsomething==2.0\n")
+    assert stale(PYTHONPATH=str(newer.parent)) == {"teacher", "student", "export"}
+    checkout.set(environment="ignore")
+    ignored = (checkout.root / "data/environment.json").read_bytes()
+    stale(PYTHONPATH=str(newer.parent))
+    assert (checkout.root / "data/environment.json").read_bytes() != ignored
+
+
+def copied(finished, root):
+    shutil.copytree(finished.root, root, symlinks=True)
+    return Checkout(root)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from kdsharp.runtime.card import CARD, Card, read_card
 from kdsharp.train.loop.weights import read_about
 from kdsharp.train.student.network import load_student
 from kdsharp.train.teacher.network import load_teacher
+from pipeline.environment import as_tags, read_environment
 from pipeline.evaluation.results import read_results
 from pipeline.paths import CURVES, EXPORT, STUDENT, TEACHER
 from pipeline.release.gate.evidence import Role
@@ -52,6 +53,8 @@ class Bundle:
     """Of the teacher that a student learned from; None where it learned from the truth alone."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """Tags that say whose network a teacher is that was not trained here."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Tags that say what the training ran with, as `pipeline.environment`."""
 
     def hashes(self) -> dict[str, str]:
         """Name of each file -> its SHA-256."""
@@ -83,6 +86,7 @@ def collect_teacher(lock: Lock) -> Bundle:
         sha256=sha256_file(TEACHER),
         teacher_sha256=None,
         origin=_origin() if teacher.foreign else {},
+        environment=as_tags(read_environment("teacher")),
     )
 
 
@@ -111,6 +115,7 @@ def collect_student(lock: Lock, taught: bool) -> Bundle:
         macs_per_pixel=student.macs_per_pixel,
         sha256=sha256_file(STUDENT),
         teacher_sha256=_teacher_sha256(card) if taught else None,
+        environment=as_tags(read_environment("student")),
     )
 
 
@@ -175,6 +180,7 @@ def _import(registry: Registry, bundle: Bundle, lineage: Lineage) -> str:
         "kdsharp.imported": "true",
         "mlflow.source.name": f"pipeline.stages.{bundle.role}",
         "mlflow.source.git.commit": lineage.git_commit or "",
+        **bundle.environment,
         **({"kdsharp.teacher_sha256": bundle.teacher_sha256} if bundle.teacher_sha256 else {}),
         **lineage.tags(),
     }
