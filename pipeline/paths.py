@@ -12,6 +12,7 @@ __all__ = [
     "ERROR_FILE",
     "EXPORT",
     "GATE",
+    "HEADLINE",
     "HELD_OUT_PHOTOS",
     "MANIFEST",
     "METRICS",
@@ -42,6 +43,7 @@ REPORTS = Path("reports")
 CURVES = REPORTS / "curves"
 ENVIRONMENTS = REPORTS / "environment"
 METRICS = REPORTS / "metrics.json"
+HEADLINE = Path("metrics.json")  # in git
 MLRUNS = Path("mlruns")
 
 # DVC deletes a stage's outputs before it runs the stage, so what a resume needs lies elsewhere.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdsharp.errors import UserError
+from pipeline.paths import HEADLINE
 
 __all__ = ["Branch", "clean_afterwards", "commit_lock", "git", "note_decision"]
 
@@ -69,7 +70,7 @@ def commit_lock(retraining: str, message: str) -> Branch | None:
         git("checkout", "--quiet", "--force", "--detach", known)
         return Branch(known, _decision(known))
     name = _free_name(f"{_PREFIX}{datetime.date.today().isoformat()}-{retraining}")
-    git("add", "--", _LOCK, *_ignores())
+    git("add", "--", _LOCK, *_metrics(), *_ignores())
     git(*_identity(), "commit", "--quiet", "--message", message)
     git("branch", name)
     return Branch(name, "")
@@ -103,6 +104,10 @@ def _decision(name: str) -> str:
     with contextlib.suppress(UserError):
         return git("config", f"branch.{name}.description")
     return ""
+
+
+def _metrics() -> list[str]:
+    return [str(HEADLINE)] if HEADLINE.is_file() else []
 
 
 def _ignores() -> list[str]:

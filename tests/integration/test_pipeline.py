@@ -59,9 +59,7 @@ def test_everything_that_people_look_at_is_there(finished):
 
 def test_git_is_left_with_what_dvc_writes_about_the_files(finished):
     changed = finished.run("git", "status", "--porcelain").stdout.split("\n")
-    names = {line[3:] for line in changed if line}
-    assert "dvc.lock" in names
-    assert names <= {"dvc.lock", "models/", "models/.gitignore", "reports/", "data/.gitignore"}
+    assert {line[3:] for line in changed if line} == {"dvc.lock", "metrics.json"}
 
 
 def test_a_second_repro_changes_nothing_quickly(finished):
@@ -156,22 +154,59 @@ def test_changes_are_compared_and_experiments_run(finished, tmp_path):
     shutil.copytree(finished.root, tmp_path / "compared", symlinks=True)
     checkout = Checkout(tmp_path / "compared")
     commit(checkout, "Train")
-    before = json.loads((checkout.root / "reports/metrics.json").read_text())
-    checkout.run("dvc", "exp", "run", "-S", "student.channels=4")
-    after = json.loads((checkout.root / "reports/metrics.json").read_text())
+    # A clone has no cache, and compares all the same.
+    clone = Checkout(tmp_path / "clone")
+    checkout.run("git", "clone", "-q", ".", str(clone.root))
+    names = {"test.student.psnr_y", "test.student.gain_db", "model.parameters"}
+    known = json.loads(clone.run("dvc", "metrics", "show", "--json").stdout)
+    before = known[""]["data"]["metrics.json"]["data"]
+    assert before["model"]["parameters"] > 0
+    checkout.run("dvc", "exp", "run", "-S", "student.channels=4", "--name", "narrow")
     said = json.loads(checkout.run("dvc", "metrics", "diff", "--json").stdout)
-    change = said["reports/metrics.json"]
-    for split in ("val", "test"):
-        old, new = (numbers[split]["student"]["psnr_y"] for numbers in (before, after))
-        found = change[f"{split}.student.psnr_y"]
-        assert (found["old"], found["new"]) == (old, new)
-        assert old != new
-        # The teacher is the same, and so it is in no line.
-        assert f"{split}.teacher.psnr_y" not in change
+    change = said["metrics.json"]
+    assert names <= set(change)
+    assert change["test.student.psnr_y"]["old"] == before["test"]["student"]["psnr_y"]
+    # The teacher is the same, and so it is in no line.
+    assert "test.teacher.psnr_y" not in change
+    shown = checkout.run("dvc", "exp", "show", "--csv", "--only-changed").stdout
+    assert "narrow" in shown
+    assert "test.student.psnr_y" in shown
+    assert "test.student.psnr_y" in checkout.run("dvc", "exp", "diff", "HEAD", "narrow").stdout
     checkout.run("dvc", "plots", "diff", "-o", "plots")
     page = (checkout.root / "plots/index.html").read_text()
     assert "student_csv" in page
     assert {"HEAD", "workspace"} <= set(re.findall(r'"rev": ?"(\w+)"', page))
+
+
+def test_an_experiment_of_the_queue_keeps_its_runs(finished, tmp_path):
+    checkout = copied(finished, tmp_path / "queued")
+    commit(checkout, "Train")
+    before = runs_of(checkout)
+    checkout.run("dvc", "exp", "run", "--queue", "-S", "student.loop.seed=7")
+    checkout.run("dvc", "exp", "run", "--run-all")
+    assert runs_of(checkout) == before + 2  # student, evaluate
+    assert checkout.run("git", "status", "--porcelain").stdout == ""
+
+
+def runs_of(checkout):
+    with contextlib.closing(sqlite3.connect(checkout.root / "mlruns/mlflow.db")) as store:
+        return store.execute("select count(*) from runs").fetchone()[0]
+
+
+def test_after_a_failed_experiment_two_commands_restore_everything(finished, tmp_path):
+    """What docs/daily-work.md says."""
+    checkout = copied(finished, tmp_path / "failed")
+    commit(checkout, "Train")
+    before = checkout.outs()
+    checkout.run("dvc", "exp", "run", "-S", "student.loop.batch_size=1000", code=None)
+    assert not (checkout.root / STUDENT).exists()
+    checkout.run("git", "checkout", "-q", "HEAD", "--", "params.yaml", "dvc.lock", "metrics.json")
+    assert not (checkout.root / STUDENT).exists()  # git alone does not bring it back
+    checkout.run("dvc", "checkout")
+    assert checkout.outs() == before
+    assert (checkout.root / STUDENT).exists()
+    assert checkout.run("git", "status", "--porcelain").stdout == ""
+    assert "up to date" in checkout.run("dvc", "status").stdout
 
 
 def test_the_teacher_is_trained_when_it_is_needed_and_not_when_its_weight_changes(
