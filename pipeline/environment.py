@@ -18,6 +18,7 @@ __all__ = [
     "LOCK",
     "Environment",
     "as_tags",
+    "environment_file",
     "read_environment",
     "this_machine",
     "write_environment",
@@ -74,17 +75,17 @@ def this_machine(device: str, precision: str, threads: int, processes: int) -> E
 
 def write_environment(stage: str, environment: Environment | None) -> None:
     """Write reports/environment/STAGE.json; None where nothing was trained."""
-    write_json(_file(stage), asdict(environment) if environment else {})
+    write_json(environment_file(stage), asdict(environment) if environment else {})
 
 
 def read_environment(stage: str) -> dict[str, Any]:
     """What the training of `stage` ran with; empty where nothing was trained or it is not known."""
     try:
-        found = json.loads(_file(stage).read_text(encoding="utf-8"))
+        found = json.loads(environment_file(stage).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise UserError(f"{_file(stage)} is damaged ({error}): dvc checkout") from None
+        raise UserError(f"{environment_file(stage)} is damaged ({error}): dvc checkout") from None
     return dict(found) if isinstance(found, Mapping) else {}
 
 
@@ -93,5 +94,6 @@ def as_tags(environment: Mapping[str, Any]) -> dict[str, str]:
     return {f"kdsharp.{key}": str(value) for key, value in environment.items()}
 
 
-def _file(stage: str) -> Path:
+def environment_file(stage: str) -> Path:
+    """What `write_environment` writes."""
     return ENVIRONMENTS / f"{stage}.json"

@@ -4,17 +4,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdsharp.errors import KdsharpError, run
+from kdsharp.errors import KdsharpError, UserError, run
 from pipeline.services.prefect_server import POOL
 
 if TYPE_CHECKING:
     from prefect import State
+    from prefect.client.orchestration import SyncPrefectClient
 
 __all__ = ["bury", "deploy"]
 
 
 def deploy() -> None:
-    """Make the work pool, and the deployments as prefect.yaml describes them now."""
+    """Make the work pool, and the deployments as prefect.yaml describes them now.
+
+    Raises `UserError` where the worker of another checkout serves that pool.
+    """
     from prefect import get_client
     from prefect.cli import app
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -25,6 +29,7 @@ def deploy() -> None:
     template["variables"]["properties"]["working_dir"]["default"] = str(Path.cwd())
     pool = WorkPoolCreate(name=POOL, type="process", base_job_template=template)
     with get_client(sync_client=True) as client:
+        _require_ours(client)
         client.create_work_pool(pool, overwrite=True)
     sys.argv = ["prefect", "--no-prompt", "deploy", "--all"]
     try:
@@ -32,6 +37,25 @@ def deploy() -> None:
     except SystemExit as ended:
         if ended.code:
             raise KdsharpError("prefect.yaml: Prefect refused it, see above") from None
+
+
+def _require_ours(client: "SyncPrefectClient") -> None:
+    """A pool has one folder for its runs: two checkouts would take it from each other."""
+    from prefect.client.schemas.objects import WorkPoolStatus
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        pool = client.read_work_pool(POOL)
+    except ObjectNotFound:
+        return
+    properties = pool.base_job_template.get("variables", {}).get("properties", {})
+    folder = properties.get("working_dir", {}).get("default")
+    if folder in {None, str(Path.cwd())} or pool.status != WorkPoolStatus.READY:
+        return
+    raise UserError(
+        f"Prefect's work pool {POOL} is served in {folder}: make down there first, or let "
+        "PREFECT_API_URL name another server"
+    )
 
 
 def bury() -> None:

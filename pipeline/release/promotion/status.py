@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.params import load_params
 from pipeline.release.promotion.decision_record import gate_verdict
-from pipeline.release.promotion.production import is_in_place
+from pipeline.release.promotion.production import find_served, has_aliases
 from pipeline.release.registry.history import Entry, find_history, known_scores
-from pipeline.release.registry.names import production_folder, registered_name
+from pipeline.release.registry.names import production_folder, registered_name, role_of
 from pipeline.release.registry.versions import CANDIDATE, Version, list_versions, open_registry
 from pipeline.tracking.store import shown_uri
 
@@ -28,7 +28,9 @@ class Status:
     entries: tuple[Entry, ...]
     candidate: int | None
     in_place: bool
-    """Whether aliases and models/production are what the history says."""
+    """Whether the aliases are what the history says."""
+    here: int | None = None
+    """The version in this machine's production folder; None where it holds none of them."""
 
     @property
     def production(self) -> int | None:
@@ -48,6 +50,7 @@ class Status:
             "previous": self.previous,
             "candidate": self.candidate,
             "in_place": self.in_place,
+            "here": self.here,
             "versions": [
                 {"version": v.number, **{k: v.tags[k] for k in sorted(v.tags)}}
                 for v in self.versions
@@ -78,12 +81,17 @@ def read_status(model: str = "student") -> Status:
         # The history first: whatever is changed meanwhile, what is shown was true together.
         history = find_history(registry, name)
         aliases = registry.client.get_registered_model(name).aliases
+        versions = tuple(list_versions(registry, name))
+        # Of two with the same files, the one in production.
+        likely = sorted(versions, key=lambda version: version.number == history.last.version)
+        served = None if role_of(name) == "teacher" else find_served(name, likely)
         return Status(
             name=name,
-            versions=tuple(list_versions(registry, name)),
+            versions=versions,
             entries=tuple(history.entries),
             candidate=int(aliases[CANDIDATE]) if CANDIDATE in aliases else None,
-            in_place=is_in_place(registry, history),
+            in_place=has_aliases(registry, history),
+            here=served.number if served else None,
         )
 
 
@@ -148,15 +156,28 @@ def _table(title: str, *heads: str) -> "Table":
     return table
 
 
+def _here(status: Status) -> str:
+    """What this machine has of what is in production."""
+    folder = production_folder(status.name)
+    if status.here == status.production:
+        return f"In production   {folder}, on this machine"
+    there = f"version {status.here}" if status.here else "something else"
+    holds = f"holds {there}" if folder.is_dir() else "is not on this machine"
+    return (
+        f"In production   version {status.production}; {folder} {holds}: python -m pipeline pull "
+        f"--model {status.name} --to {folder}"
+    )
+
+
 def _next(status: Status) -> str:
     lines = []
     if not status.in_place:
         lines.append(
-            "A change was interrupted: aliases or the production folder are behind the history; "
-            "the next promote or rollback finishes it."
+            "A change was interrupted: aliases are behind the history; the next promote or "
+            "rollback finishes it."
         )
-    if status.production is not None and not status.name.startswith("kdsharp-teacher"):
-        lines.append(f"In production   {production_folder(status.name)}")
+    if status.production is not None and role_of(status.name) == "student":
+        lines.append(_here(status))
     if status.candidate is not None and status.candidate != status.production:
         lines.append("Judge, promote  python -m pipeline promote")
     if status.previous is not None:

@@ -15,13 +15,13 @@ from kdsharp.runtime.card import CARD, Card, read_card
 from kdsharp.train.loop.weights import read_about
 from kdsharp.train.student.network import load_student
 from kdsharp.train.teacher.network import load_teacher
-from pipeline.environment import as_tags, read_environment
+from pipeline.environment import as_tags, environment_file, read_environment
 from pipeline.evaluation.results import read_results
 from pipeline.paths import CURVES, EXPORT, STUDENT, TEACHER
 from pipeline.release.gate.evidence import Role
 from pipeline.release.registry.fingerprints import PHOTOS, list_fingerprints, write
 from pipeline.release.registry.provenance import Lock
-from pipeline.release.registry.versions import STAGE_ENTRY, Registry
+from pipeline.release.registry.versions import ENVIRONMENT, STAGE_ENTRY, Registry
 from pipeline.tracking.lineage import Lineage
 from pipeline.tracking.runs import flat
 
@@ -126,8 +126,9 @@ def _teacher_sha256(card: Card) -> str | None:
 
 def _evidence(stage: str, lock: Lock) -> dict[str, Path | str]:
     entry = json.dumps({stage: lock[stage]}, indent=2, sort_keys=True) + "\n"
-    curve = CURVES / f"{stage}.csv"
-    return {curve.name: curve, STAGE_ENTRY: entry, PHOTOS: write(list_fingerprints())}
+    curve, environment = CURVES / f"{stage}.csv", environment_file(stage)
+    ran_with = {ENVIRONMENT: environment} if environment.is_file() else {}
+    return {curve.name: curve, STAGE_ENTRY: entry, PHOTOS: write(list_fingerprints()), **ran_with}
 
 
 def _params(stage: str, lock: Lock) -> dict[str, Any]:
