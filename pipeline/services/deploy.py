@@ -5,20 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdsharp.errors import KdsharpError, UserError, run
+from pipeline.services.notices import install_notices
 from pipeline.services.prefect_server import POOL
 
 if TYPE_CHECKING:
     from prefect import State
-    from prefect.client.orchestration import SyncPrefectClient
 
-__all__ = ["bury", "deploy"]
+__all__ = ["bury", "deploy", "require_ours"]
 
 
 def deploy() -> None:
-    """Make the work pool, and the deployments as prefect.yaml describes them now.
-
-    Raises `UserError` where the worker of another checkout serves that pool.
-    """
+    """Make the work pool, notices, and the deployments as prefect.yaml describes them now."""
     from prefect import get_client
     from prefect.cli import app
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -29,8 +26,8 @@ def deploy() -> None:
     template["variables"]["properties"]["working_dir"]["default"] = str(Path.cwd())
     pool = WorkPoolCreate(name=POOL, type="process", base_job_template=template)
     with get_client(sync_client=True) as client:
-        _require_ours(client)
         client.create_work_pool(pool, overwrite=True)
+        install_notices(client)
     sys.argv = ["prefect", "--no-prompt", "deploy", "--all"]
     try:
         app()
@@ -39,13 +36,18 @@ def deploy() -> None:
             raise KdsharpError("prefect.yaml: Prefect refused it, see above") from None
 
 
-def _require_ours(client: "SyncPrefectClient") -> None:
-    """A pool has one folder for its runs: two checkouts would take it from each other."""
+def require_ours() -> None:
+    """Raise `UserError` where the worker of another checkout serves the work pool.
+
+    A pool has one folder for its runs: two checkouts would take it from each other.
+    """
+    from prefect import get_client
     from prefect.client.schemas.objects import WorkPoolStatus
     from prefect.exceptions import ObjectNotFound
 
     try:
-        pool = client.read_work_pool(POOL)
+        with get_client(sync_client=True) as client:
+            pool = client.read_work_pool(POOL)
     except ObjectNotFound:
         return
     properties = pool.base_job_template.get("variables", {}).get("properties", {})
@@ -82,6 +84,7 @@ def bury() -> None:
 
 
 def _main() -> None:
+    require_ours()
     if "--bury" in sys.argv:
         bury()
     deploy()

@@ -177,6 +177,8 @@ def _deploy(env: dict[str, str], *, bury: bool) -> None:
             stderr=subprocess.STDOUT,
             check=False,
         )
+    if done.returncode == UserError.exit_code:
+        raise UserError(last_line(log).removeprefix("pipeline: error: "))
     if done.returncode:
         raise KdsharpError(f"Prefect did not take prefect.yaml: {last_line(log)}")
 
