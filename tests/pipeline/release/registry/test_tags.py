@@ -31,7 +31,8 @@ def version(files):
     ],
 )
 def test_names_of_files_are_plain_names(files):
-    with pytest.raises(UserError, match=r"kdsharp-student version 7: its tag kdsharp\.files is not"):
+    wrong = r"kdsharp-student version 7: its tag kdsharp\.files is not"
+    with pytest.raises(UserError, match=wrong):
         _ = version(files).files
 
 
