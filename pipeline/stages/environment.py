@@ -30,13 +30,13 @@ def main(params: Params) -> None:
         return
     found, wanted = _installed(), _locked()
     for name, number in found.items():
-        if wanted.get(name, number) != number:
+        if name in wanted and number not in wanted[name]:
             _log.warning(
                 "%s %s is installed, %s has %s: scripts/setup installs that",
                 name,
                 number,
                 LOCK,
-                wanted[name],
+                " or ".join(sorted(wanted[name])),
             )
     write_json(ENVIRONMENT, found)
 
@@ -69,11 +69,14 @@ def _version(name: str) -> str:
         return "none"
 
 
-def _locked() -> dict[str, str]:
-    """The same as requirements.lock has them; empty where there is none."""
+def _locked() -> dict[str, set[str]]:
+    """The same as requirements.lock has them, which may name several for several Pythons."""
     text = LOCK.read_text(encoding="utf-8") if LOCK.is_file() else ""
-    found = re.findall(r"^([\w.-]+)==([^\s;\\+]+)", text, re.MULTILINE)
-    return {name: number for name, number in found if name in _DECIDING}
+    found: dict[str, set[str]] = {}
+    for name, number in re.findall(r"^([\w.-]+)==([^\s;\\+]+)", text, re.MULTILINE):
+        if name in _DECIDING:
+            found.setdefault(name, set()).add(number)
+    return found
 
 
 if __name__ == "__main__":

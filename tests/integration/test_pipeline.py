@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -330,38 +331,41 @@ def together(machines):
 def test_ctrl_c_saves_a_checkpoint_of_both_processes(finished, tmp_path):
     checkout = copied(finished, tmp_path / "stopped")
     checkout.set(
-        student__loop__processes=2, student__loop__epochs=400, student__loop__checkpoint_minutes=60
+        student__loop__processes=2, student__loop__epochs=200, student__loop__checkpoint_minutes=60
     )
-    command = ("dvc", "repro", "-s", "student")
-    log = tmp_path / "log.txt"
-    with log.open("wb") as opened:
-        process = subprocess.Popen(
-            command, cwd=checkout.root, env=checkout.env, start_new_session=True,
-            stdout=opened, stderr=opened,
-        )  # fmt: skip
-    try:
-        while "student epoch  2/400" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.05)
+    with repro_until(checkout, "student epoch  2/200") as (process, log):
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=120)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    (step,) = re.findall(r"stopped at step (\d+) of 3200, which is saved", log.read_text())
-    checkout.set(student__loop__epochs=400)
+        process.wait(timeout=300)
+        (step,) = re.findall(r"stopped at step (\d+) of 1600, which is saved", log.read_text())
+    with repro_until(checkout, f"resuming at step {step}"):
+        pass
+
+
+@contextlib.contextmanager
+def repro_until(checkout, words):
+    """`dvc repro` of the student once it has said `words`, and its log; it ends afterwards."""
+    log = checkout.root.with_suffix(".log")
     with log.open("wb") as opened:
         process = subprocess.Popen(
-            command, cwd=checkout.root, env=checkout.env, start_new_session=True,
-            stdout=opened, stderr=opened,
-        )  # fmt: skip
+            ("dvc", "repro", "-s", "student"),
+            cwd=checkout.root,
+            env=checkout.env | {"PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+            stdout=opened,
+            stderr=opened,
+        )
     try:
-        while f"resuming at step {step}" not in log.read_text():
+        while words not in log.read_text():
             assert process.poll() is None, log.read_text()
-            time.sleep(0.05)
+            time.sleep(0.1)
+        yield process, log
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        # torchrun's processes have sessions of their own.
+        for left in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if left.cwd() == str(checkout.root):
+                    left.kill()
+        process.wait(timeout=60)
 
 
 def test_a_new_torch_makes_the_trainings_stale_and_another_package_does_not(finished, tmp_path):

@@ -13,7 +13,7 @@ from pipeline.cli import app as cli
 from pipeline.paths import PARAMS
 
 ROOT = Path.cwd()
-COMMANDS = ["retrain", "preset", "publish", "results", "evaluate", "ui"]
+COMMANDS = ["retrain", "preset", "publish", "results", "evaluate", "gc", "ui"]
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pipeline.paths import ENVIRONMENT
 from pipeline.stages.environment import main
 
 ROOT = Path(__file__).parents[3]
-LOCKED = "numpy==2.4.6 \\\n    --hash=sha256:00\ntorch==2.15.0 \\\n    --hash=sha256:11\n"
+LOCKED = "numpy==2.5.5 ; python_version >= '3.12' \\\n    --hash=sha256:22\n"
+LOCKED += "numpy==2.4.6 \\\n    --hash=sha256:00\ntorch==2.15.0 \\\n    --hash=sha256:11\n"
 
 
 @pytest.fixture
