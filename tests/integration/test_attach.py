@@ -3,10 +3,12 @@
 import http.server
 import importlib.util
 import json
+import socketserver
 import sys
 import threading
 import urllib.error
 import urllib.request
+from typing import ClassVar
 
 import pytest
 
@@ -117,6 +119,48 @@ def test_up_says_so_where_the_named_server_does_not_answer(tmp_path):
         assert done.returncode == 2
         assert f"{variable}: no server answers at {nowhere}" in done.stderr
         assert stand.state() == {}
+
+
+SEND = """
+import sys
+from pipeline.services.prefect_server import configure
+configure()
+from pipeline.services.notices import receiver
+receiver(sys.argv[1]).notify(subject="kdsharp: retrain Failed", body="disk full")
+"""
+
+
+class Smtp(socketserver.StreamRequestHandler):
+    """As much of a mail server as one letter needs."""
+
+    letters: ClassVar[list[str]] = []
+
+    def handle(self):
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline().strip():
+            if line.upper() == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = iter(self.rfile.readline, b".\r\n")
+                self.letters.append(b"".join(lines).decode())
+            self.wfile.write(b"250 fine\r\n")
+            if line.upper() == b"QUIT":
+                return
+
+
+def test_a_notice_by_mail(tmp_path):
+    stand = Stand(tmp_path)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Smtp) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"mailto://127.0.0.1:{server.server_address[1]}"
+        address += "?from=kdsharp@example.org&to=ann@example.org&mode=insecure"
+        done = stand.run("-c", SEND, address)
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    (letter,) = Smtp.letters
+    assert "Subject: kdsharp: retrain Failed" in letter
+    assert "To: ann@example.org" in letter
+    refused = stand.run("-c", SEND, "carrier-pigeon://loft")
+    assert "KDSHARP_NOTIFY: carrier-pigeon is no address that Apprise can send to" in refused.stderr
 
 
 RECORD = """

@@ -13,6 +13,8 @@ from tests.pipeline.tracking.test_runs import LINEAGE
 from tests.pipeline.workspace import test_worktree
 from tests.pipeline.workspace.test_worktree import dvc, save
 
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
 checkout, template = test_worktree.checkout, test_worktree.template
 
 
