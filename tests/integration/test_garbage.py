@@ -52,8 +52,8 @@ def test_it_looks_first_and_removes_what_nobody_needs(used):
     client.create_registered_model("kdsharp-student", {"kdsharp.history": history})
     client.create_model_version("kdsharp-student", "file:///nowhere", served)
     files = sorted(Path(".dvc/cache/files").rglob("*"))
-    artifacts = Path("mlruns/artifacts") / gone
-    assert artifacts.is_dir()
+    artifact = Path("mlruns/artifacts", gone, "artifacts/params.yaml")
+    assert artifact.is_file()
 
     said = [found.what for found in collect(7, delete=False)]
     assert said == [
@@ -65,7 +65,7 @@ def test_it_looks_first_and_removes_what_nobody_needs(used):
 
     assert [found.what for found in collect(7, delete=True)] == said
     assert [path.name for path in Path(".checkpoints").iterdir()] == ["student-2"]
-    assert not artifacts.exists()
+    assert not artifact.exists()
     for run_id, stage in ((kept, "active"), (served, "deleted"), (history, "deleted")):
         assert client.get_run(run_id).info.lifecycle_stage == stage
     assert [found.what[0] for found in collect(7, delete=False)] == ["0", "0", "0"]
