@@ -16,7 +16,7 @@ from tests.integration.servers import free_port, running
 from tests.integration.test_retrain import left_over
 from tests.integration.test_services import Stand, begin, make_stand, wait_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
 PREFECT, MLFLOW = "admin:a prefect", "an-mlflow-password"
 
