@@ -73,7 +73,7 @@ def commit_file(commit: str, path: Path) -> str | None:
 
     A commit comes from a store, where anybody may have written anything: only a hash reaches git.
     """
-    if not _COMMIT.fullmatch(commit):
+    if commit != "HEAD" and not _COMMIT.fullmatch(commit):
         return None
     command = ["git", "show", f"{commit}:./{path.as_posix()}"]
     try:
@@ -155,9 +155,10 @@ def _words(changes: Iterable[Any]) -> Iterable[str]:
 def read_provenance(tags: Mapping[str, str]) -> Provenance:
     """What the version's tags record, and what dvc.lock of its commit says."""
     commit = tags.get("kdsharp.git_commit", "")
-    lock = commit_lock(commit)
+    known = _COMMIT.fullmatch(commit) is not None
+    lock = commit_lock(commit) if known else None
     return Provenance(
-        git_commit=commit if _COMMIT.fullmatch(commit) else None,
+        git_commit=commit if known else None,
         dirty=_DIRTY.get(tags.get("kdsharp.dirty", "")),
         data_hash=tags.get("kdsharp.data_hash") or None,
         params_hash=tags.get("kdsharp.params_hash") or None,
