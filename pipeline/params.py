@@ -159,6 +159,7 @@ class PromotionParams(_Section):
 class Params(_Section):
     """The whole of params.yaml."""
 
+    environment: Literal["follow", "ignore"] = "follow"
     data: DataParams
     degradation: DegradationParams
     patches: PatchesConfig
@@ -190,9 +191,9 @@ class Params(_Section):
         """SHA-256 of the values that make a model, whatever the file's order or comments.
 
         How a model is judged afterwards does not count: `gate`, `promotion` and which photos of
-        `evaluate` are scored are left out.
+        `evaluate` are scored are left out, and so is `environment`.
         """
-        values = self.model_dump(mode="json", exclude={"gate", "promotion"})
+        values = self.model_dump(mode="json", exclude={"environment", "gate", "promotion"})
         for key in ("held_out", "photos", "seed"):
             del values["evaluate"][key]
         canonical = json.dumps(values, sort_keys=True)

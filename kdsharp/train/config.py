@@ -80,6 +80,9 @@ class LoopConfig:
 
     `precision` is that of the products: with `bf16` both factors are rounded to bfloat16, weights
     and their sums stay as they are; `auto` is `bf16` where the device is quicker with it.
+
+    `threads` of the CPU are shared by the processes of a machine; 0 leaves the number to torch. The
+    bytes depend on it.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -97,6 +100,7 @@ class LoopConfig:
     grad_clip_norm: Annotated[float, Gt(0)] = 0.01
     checkpoint_minutes: Annotated[float, Ge(0)] = 1.0
     processes: Annotated[int, Ge(1), Le(64)] = 1
+    threads: Annotated[int, Ge(0), Le(1024)] = field(default=0, metadata=LATER)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Precision = field(default="fp32", metadata=LATER)
     seed: Seed = 1

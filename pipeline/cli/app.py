@@ -12,6 +12,7 @@ __all__ = [
     "app",
     "down",
     "evaluate",
+    "gc",
     "main",
     "migrate",
     "pipeline",
@@ -153,6 +154,26 @@ def migrate() -> None:
 
     changes = migrate_params()
     typer.echo("\n".join(changes) or "params.yaml already has the current names")
+
+
+@app.command()
+def gc(
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it, and not only look.")] = False,
+    days: Annotated[float, typer.Option(min=0, help="Checkpoints untouched for longer.")] = 7,
+) -> None:
+    """Look for what nobody needs any more: in DVC's cache, in MLflow, among checkpoints.
+
+    Files that no commit or experiment names, runs that were deleted in MLflow, and trainings that
+    nobody went on with. Nothing is removed without --delete.
+
+    Example: python -m pipeline gc --delete
+    """
+    from pipeline.workspace.garbage import collect
+
+    for found in collect(days, delete=delete):
+        typer.echo(f"{found.where}: {found.what}{' (removed)' if delete else ''}")
+    if not delete:
+        typer.echo("nothing was removed: --delete does it")
 
 
 @app.command()

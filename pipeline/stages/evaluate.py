@@ -13,6 +13,7 @@ from kdsharp.runtime.card import CARD, read_card
 from kdsharp.train.student.network import load_student
 from kdsharp.train.teacher.interface import AnyTeacher
 from kdsharp.train.teacher.network import find_teacher
+from pipeline.evaluation.headline import headline_numbers
 from pipeline.evaluation.held_out import HELD_OUT, configured, headline, with_gaps
 from pipeline.evaluation.kept import KeptScores
 from pipeline.evaluation.methods import load_methods, method_keys
@@ -30,7 +31,7 @@ from pipeline.evaluation.scoring import (
     score,
 )
 from pipeline.params import Params
-from pipeline.paths import CURVES, EXPORT, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
+from pipeline.paths import CURVES, EXPORT, HEADLINE, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
 from pipeline.stages.run import run_stage
 from pipeline.tracking.lineage import read_lineage
 from pipeline.tracking.metrics import headline as headline_of
@@ -47,6 +48,7 @@ _IMAGES, _PANELS, _PAGE = REPORTS / "images.csv", REPORTS / "comparison", REPORT
 def main(params: Params) -> None:
     """Write reports/metrics.json, images.csv, comparison/ and report.html, and record them.
 
+    metrics.json has a few of the numbers, for git.
     Photos of `evaluate.held_out` are scored beside those of validation and test.
     """
     photos = list_photos()
@@ -92,6 +94,7 @@ def _tags(teacher: AnyTeacher | None) -> dict[str, str]:
 
 def _write_numbers(table: pd.DataFrame, results: Results) -> None:
     write_json(METRICS, results)
+    write_json(HEADLINE, headline_numbers(results, read_card(EXPORT)))
     with atomic_file(_IMAGES) as temporary:
         table.to_csv(
             temporary, index=False, float_format="%.6f", lineterminator="\n", encoding="utf-8"

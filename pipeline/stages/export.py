@@ -24,8 +24,10 @@ from kdsharp.train.export.add_upscalers import add_upscalers
 from kdsharp.train.export.fp32 import INPUT, OUTPUT, check_parity, write_onnx
 from kdsharp.train.export.int8 import check_int8, write_int8
 from kdsharp.train.export.quantize import quantize
+from kdsharp.train.loop.distributed import pin_threads
 from kdsharp.train.loop.weights import read_about, role_of
 from kdsharp.train.student.network import Student, load_student
+from pipeline.environment import read_environment
 from pipeline.evaluation.report.model_card import write_model_card
 from pipeline.evaluation.scoring import Method, list_photos, read_manifest, sampled, score
 from pipeline.params import Params
@@ -43,6 +45,7 @@ _FILE, _FILE_INT8 = "student.onnx", "student_int8.onnx"
 def main(params: Params) -> None:
     """Write models/export/: the model files and card.json; the folder appears when it is proven."""
     student = load_student(STUDENT)
+    pin_threads(student.config.loop.threads)
     engines = [name for name in ENGINES if find_spec(name)]
     with atomic_dir(EXPORT) as folder:
         write_onnx(student, folder / _FILE)
@@ -151,6 +154,7 @@ def _lineage() -> dict[str, object]:
     """What the model was made from, by content: true on any machine, whatever git says there."""
     return {
         "data_hash": data_hash(),
+        "environment": read_environment("student"),
         "student": {"sha256": sha256_file(STUDENT), **read_about(STUDENT)},
         "teacher": _teacher(),
     }

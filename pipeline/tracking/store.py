@@ -73,8 +73,13 @@ def quiet() -> None:
 
 
 def store_uri() -> str:
-    """$MLFLOW_TRACKING_URI, else the SQLite file under mlruns/."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{MLRUNS.resolve() / 'mlflow.db'}"
+    """$MLFLOW_TRACKING_URI, else the SQLite file under mlruns/ of the checkout.
+
+    An experiment of DVC's queue runs in a copy that is deleted afterwards; DVC tells it where the
+    checkout is.
+    """
+    folder = Path(os.environ.get("DVC_ROOT", "")) / MLRUNS
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{folder.resolve() / 'mlflow.db'}"
 
 
 def shown_uri() -> str:

@@ -95,7 +95,7 @@ def test_a_schedule_retrains_promotes_and_ends_early_when_nothing_is_new(stand, 
     assert "left out because not committed: pipeline/flows/retrain.py" in lines
     branch = git("for-each-ref", "--format=%(refname:short)", "refs/heads/retrain/")
     assert f"dvc.lock is committed: git merge {branch}" in lines
-    assert git("diff", "--name-only", head, branch) == "dvc.lock"
+    assert git("diff", "--name-only", head, branch) == "dvc.lock\nmetrics.json"
     text = summary(stand, first)
     assert f"git merge {branch} && dvc checkout" in text
     assert "promoted" in text

@@ -199,7 +199,8 @@ def test_missing_file(tmp_path):
 def test_digest_ignores_order_and_comments(tmp_path):
     values = YAML(typ="safe").load(PARAMS)
     backwards = {
-        key: dict(reversed(value.items())) for key, value in reversed(list(values.items()))
+        key: dict(reversed(value.items())) if isinstance(value, dict) else value
+        for key, value in reversed(list(values.items()))
     }
     path = tmp_path / "params.yaml"
     with path.open("w") as opened:

@@ -20,7 +20,7 @@ def kept(tmp_path):
     return path
 
 
-LATER = {"convs", "precision", "slope", "weights_licence"}
+LATER = {"convs", "environment", "precision", "slope", "threads", "weights_licence"}
 """Keys that came after version 0.1; a file without them is valid."""
 
 LATER_OF = {

@@ -68,8 +68,8 @@ def check_upscaler(engine: Engine, tolerance: float) -> float:
 
     In int8 two steps round what they add, to half a level, and a value that lies at a half may be
     rounded to the other side before each convolution: all but 1 in 200 have to agree to half a
-    level (1 in 900 was seen of six convolutions), and all to two. Raises `KdsharpError` when a difference is above that, or above
-    `tolerance` in fp32, and when there is no file of both steps.
+    level (1 in 900 was seen of six convolutions), and all to two. Raises `KdsharpError` when a
+    difference is above that, or above `tolerance` in fp32, and when there is no such file.
     """
     run, times = load_upscaler(engine), engine.card.scale
     if run is None:

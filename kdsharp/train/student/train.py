@@ -1,5 +1,6 @@
 """Train a student: on the truth, on a teacher's answers, or on both."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -7,7 +8,7 @@ import torch
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.dataset.examples import make_dataset
 from kdsharp.train.dataset.rows import Rows
-from kdsharp.train.loop.distributed import pick_device
+from kdsharp.train.loop.distributed import DistributedContext
 from kdsharp.train.student.distill import answers_of
 from kdsharp.train.student.network import Student
 from kdsharp.train.student.reparam import ReparamStudent
@@ -31,20 +32,23 @@ def train_student(
     there is a teacher. Raises `ValueError` if `config` needs a teacher and none is given,
     `UserError` if it sees other colours or shows no features, and as `kdsharp.train.loop.fit.fit`.
     """
-    torch.manual_seed(config.loop.seed)
-    trainee = ReparamStudent(config, teacher.features if teacher else 0)
-    said = None
-    if config.needs_teacher:
-        if teacher is None:
-            raise ValueError("the student has to learn from a teacher, but there is none")
-        said = answers_of(
-            teacher.to(pick_device(config.loop.device)),
-            lesson.train,
-            config,
-            answers or lesson.checkpoint.parent,
-            unlabelled_NHWC,
-            trainee.student.margin,
-        )
-    examples = make_dataset(lesson.train, config.color, config.truth_weight, said)
-    done = train(trainee, examples, config.color, config.loop, lesson)
-    return Trained(trainee.fuse(done.weights).cpu().eval(), done)
+    with DistributedContext(config.loop) as workers:
+        torch.manual_seed(config.loop.seed)
+        trainee = ReparamStudent(config, teacher.features if teacher else 0)
+        said = None
+        if config.needs_teacher:
+            if teacher is None:
+                raise ValueError("the student has to learn from a teacher, but there is none")
+            ask = partial(
+                answers_of,
+                teacher.to(workers.device),
+                lesson.train,
+                config,
+                answers or lesson.checkpoint.parent,
+                unlabelled_NHWC,
+                trainee.student.margin,
+            )
+            said = workers.first_then_others(ask)
+        examples = make_dataset(lesson.train, config.color, config.truth_weight, said)
+        done = train(trainee, examples, config.color, config.loop, lesson)
+        return Trained(trainee.fuse(done.weights).cpu().eval(), done)

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir, atomic_file
 from kdsharp.runtime.card import CARD
+from pipeline.environment import environment_file, write_environment
 from pipeline.params import Params, load_params
 from pipeline.paths import CURVES, TEACHER
 from pipeline.release.promotion.production import served_files
@@ -20,6 +21,7 @@ from pipeline.release.registry.names import registered_name
 from pipeline.release.registry.pinned import find_model
 from pipeline.release.registry.provenance import LOCK, made_for
 from pipeline.release.registry.versions import (
+    ENVIRONMENT,
     PRODUCTION,
     STAGE_ENTRY,
     Log,
@@ -90,12 +92,15 @@ def fetch_production_teacher(log: Callable[[str], None] = print) -> Version:
         _require_made_for(version, params)
         with tempfile.TemporaryDirectory() as scratch:
             fetch_files(registry, version, Path(scratch))
+            write_environment("teacher", None)  # of an older version that does not say
             for file, target in (
                 (TEACHER.name, TEACHER),
                 ("teacher.csv", CURVES / "teacher.csv"),
+                (ENVIRONMENT, environment_file("teacher")),
             ):
-                with atomic_file(target) as temporary:
-                    shutil.copyfile(Path(scratch) / file, temporary)
+                if file in version.files:
+                    with atomic_file(target) as temporary:
+                        shutil.copyfile(Path(scratch) / file, temporary)
             entry = json.loads((Path(scratch) / STAGE_ENTRY).read_text(encoding="utf-8"))
         age = read_age(registry, version)
     _note(entry)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.release.promotion.production import is_in_place
+from pipeline.release.promotion.production import find_served, has_aliases
 from pipeline.release.promotion.version_json import version_json
 from pipeline.release.registry.history import Entry, find_history
-from pipeline.release.registry.names import production_folder
+from pipeline.release.registry.names import production_folder, role_of
 from pipeline.release.registry.pinned import Listed, find_model, list_models
 from pipeline.release.registry.versions import (
     CANDIDATE,
@@ -31,7 +31,9 @@ class Status:
     entries: tuple[Entry, ...]
     candidate: int | None
     in_place: bool
-    """Whether aliases and models/production are what the history says."""
+    """Whether the aliases are what the history says."""
+    here: int | None = None
+    """The version in this machine's production folder; None where it holds none of them."""
     others: tuple[Listed, ...] = ()
     """The other registered models."""
 
@@ -65,6 +67,7 @@ class Status:
             "previous": self.previous,
             "candidate": self.candidate,
             "in_place": self.in_place,
+            "here": self.here,
             "folder": self.folder,
             "versions": [version_json(v, self.alias_of(v.number)) for v in self.versions],
             "history": [_entry(entry) for entry in self.entries],
@@ -110,10 +113,15 @@ def _read(registry: Registry, name: str) -> Status:
     # The history first: whatever is changed meanwhile, what is shown was true together.
     history = find_history(registry, name)
     aliases = registry.client.get_registered_model(name).aliases
+    versions = tuple(list_versions(registry, name))
+    # Of two with the same files, the one in production.
+    likely = sorted(versions, key=lambda version: version.number == history.last.version)
+    served = None if role_of(name) == "teacher" else find_served(name, likely)
     return Status(
         name=name,
-        versions=tuple(list_versions(registry, name)),
+        versions=versions,
         entries=tuple(history.entries),
         candidate=int(aliases[CANDIDATE]) if CANDIDATE in aliases else None,
-        in_place=is_in_place(registry, history),
+        in_place=has_aliases(registry, history),
+        here=served.number if served else None,
     )

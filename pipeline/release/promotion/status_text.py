@@ -9,6 +9,7 @@ from pipeline.release.promotion.decision_record import gate_verdict
 from pipeline.release.promotion.status import Status
 from pipeline.release.promotion.version_json import gate_of, metrics_of
 from pipeline.release.registry.history import known_scores
+from pipeline.release.registry.names import production_folder, role_of
 from pipeline.release.registry.versions import CANDIDATE, METRICS, Version
 from pipeline.tracking.store import shown_uri
 
@@ -166,11 +167,11 @@ def _next(status: Status) -> Iterator[str]:
     named = f"--model {status.name}"
     if not status.in_place:
         yield (
-            "A change was interrupted: aliases or the production folder are behind the history; "
-            "the next promote or rollback finishes it."
+            "A change was interrupted: aliases are behind the history; the next promote or "
+            "rollback finishes it."
         )
-    if status.folder:
-        yield f"In production   {status.folder}"
+    if status.production is not None and role_of(status.name) == "student":
+        yield _here(status)
     if status.candidate is not None and status.candidate != status.production:
         yield f"Judge           python -m pipeline judge {named}"
         yield f"Judge, promote  python -m pipeline promote {named}"
@@ -180,6 +181,19 @@ def _next(status: Status) -> Iterator[str]:
     if len(numbers) == 2:
         words = " ".join(map(str, numbers))
         yield f"Compare         python -m pipeline compare {words} {named}"
+
+
+def _here(status: Status) -> str:
+    """What this machine has of what is in production."""
+    folder = production_folder(status.name)
+    if status.here == status.production:
+        return f"In production   {folder}, on this machine"
+    there = f"version {status.here}" if status.here else "something else"
+    holds = f"holds {there}" if folder.is_dir() else "is not on this machine"
+    return (
+        f"In production   version {status.production}; {folder} {holds}: python -m pipeline pull "
+        f"--model {status.name} --to {folder}"
+    )
 
 
 def _number(number: int | None) -> str:

@@ -152,6 +152,7 @@ def _facts(bundle: Bundle, lineage: Lineage, extra: Mapping[str, str]) -> dict[s
         METRICS: json.dumps(dict(bundle.metrics)),
         **({"kdsharp.teacher_sha256": bundle.teacher_sha256} if bundle.teacher_sha256 else {}),
         **bundle.origin,
+        **bundle.environment,
         **lineage.tags(),
         **extra,
     }

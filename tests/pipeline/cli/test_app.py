@@ -14,7 +14,7 @@ from pipeline.paths import PARAMS
 
 ROOT = Path.cwd()
 COMMANDS = [
-    "retrain", "preset", "publish", "results", "evaluate", "ui", "judge", "compare", "status",
+    "retrain", "preset", "publish", "results", "evaluate", "gc", "ui", "judge", "compare", "status",
 ]  # fmt: skip
 
 
