@@ -30,9 +30,13 @@ from kdsharp.degrade.recipes import Recipe
 from kdsharp.errors import UserError
 from kdsharp.imageio.decode import read_rgb
 from kdsharp.train.config import PatchesConfig
+from kdsharp.train.dataset.drawings import draw
 from kdsharp.train.dataset.patches import INFO, Pixels
 
 __all__ = ["cut_patches", "patches_per_photo"]
+
+_RIM = 32  # pixels around a patch of a drawing, which blurs and codecs see
+_DRAWINGS = 1  # tells their seeds from those of photos
 
 
 def cut_patches(
@@ -49,7 +53,8 @@ def cut_patches(
 ) -> None:
     """Write `count` pairs cut from `photos` to `folder` as `{split}_lr.npy` and `{split}_hr.npy`.
 
-    The second is left out if they are not `labelled`. `recipe` makes the first, at `scale`.
+    The second is left out if they are not `labelled`. `recipe` makes the first, at `scale`. The
+    last of them, by the share `config.drawings`, show drawings instead.
     `done(n)` is called, from several threads, when n more pairs are written. Raises `UserError` for
     a photo that is smaller than a patch.
     """
@@ -58,7 +63,8 @@ def cut_patches(
         np.lib.format.open_memmap(folder / f"{split}_{quality}.npy", "w+", np.uint8, shape)
         for quality in (("lr", "hr") if labelled else ("lr",))
     ]
-    shares = patches_per_photo(photos, count)
+    drawn = round(count * config.drawings)
+    shares = patches_per_photo(photos, count - drawn)
     starts = np.concatenate([[0], np.cumsum(shares)])
 
     def cut(index: int) -> None:
@@ -67,13 +73,28 @@ def cut_patches(
             image, seed = _photo(photos[index], scale, config.size), _seed(config, photos[index])
             random = np.random.default_rng(seed)
             places = _choose_places(np.asarray(image), shares[index], random, config, scale)
-            pairs = degraded_crops(image, places, config.size, recipe, scale, seed)
-            for target, crops in zip(targets, pairs, strict=False):
-                target[rows] = crops
-            done(shares[index])
+            fill(rows, image, places, seed)
+
+    def cut_drawing(number: int) -> None:
+        seed = [config.seed, _DRAWINGS, number]
+        random = np.random.default_rng([*seed, len(photos)])
+        rim = _RIM // scale * scale
+        image = draw(random, -(-(config.size + 2 * rim) // scale) * scale)
+        row = count - drawn + number
+        fill(slice(row, row + 1), image, [(rim, rim)], seed)
+
+    def fill(
+        rows: slice, image: Image.Image, places: Sequence[tuple[int, int]], seed: list[int]
+    ) -> None:
+        shifted = config.shifted
+        pairs = degraded_crops(image, places, config.size, recipe, scale, seed, shifted)
+        for target, crops in zip(targets, pairs, strict=False):
+            target[rows] = crops
+        done(len(places))
 
     with ThreadPoolExecutor(config.workers or os.cpu_count()) as pool:
         list(pool.map(cut, range(len(photos))))
+        list(pool.map(cut_drawing, range(drawn)))
     for target in targets:
         target.flush()
     info = {"size": config.size, "degradation": recipe.name, "scale": scale}
