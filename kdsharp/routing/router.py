@@ -13,9 +13,9 @@ from kdsharp.routing.classifier import degradation_shares, gains_by_degradation
 from kdsharp.routing.phase import FACTORS, Steps, enlarged_from, squared_steps
 from kdsharp.runtime.card import Card
 from kdsharp.runtime.enlarge import Enlarger
-from kdsharp.runtime.mixture import Shares, rounded
 from kdsharp.runtime.model import LoadedModel
 from kdsharp.runtime.tiles import CORNER, Origin
+from kdsharp.runtime.windows import Shares, rounded
 
 __all__ = ["Choice", "Gains", "Look", "Routed", "Router", "mean_look"]
 

@@ -13,7 +13,8 @@ from kdsharp.errors import UserError
 from kdsharp.runtime import onnxruntime, openvino
 from kdsharp.runtime.card import Card, Int8, Tensor, Upscaler, read_card
 from kdsharp.runtime.hardware import Fill, Infer, Loaded, best_engine, best_precision
-from kdsharp.runtime.mixture import Mixing, Shares, load_mixing
+from kdsharp.runtime.mixture import Mixing, load_mixing
+from kdsharp.runtime.windows import Shares
 
 __all__ = [
     "ENGINES",

@@ -16,18 +16,10 @@ import numpy.typing as npt
 
 from kdsharp.runtime.card import Mixture
 from kdsharp.runtime.hardware import Fill, Infer, Kernels
-from kdsharp.runtime.windows import windows
+from kdsharp.runtime.windows import Shares, looked_at, rounded
 
-__all__ = ["COUNT", "Mixing", "Shares", "load_mixing", "looked_at", "rounded"]
+__all__ = ["Mixing", "load_mixing"]
 
-COUNT = 24
-"""Windows that are looked at."""
-
-Shares = tuple[float, ...]
-"""Of each set; they sum up to 1, but for rounding."""
-
-_ACROSS = 8
-_DIGITS = 2  # of a share: more tell nobody apart, and alike pictures share what is compiled
 _KEPT = 8  # mixtures that stay compiled
 
 
@@ -47,17 +39,6 @@ class Mixing:
         runs = [self.fold(self.look(planes_CHW[0])) for planes_CHW in planes_NCHW]
         done = [run(p[None]) for run, p in zip(runs, planes_NCHW, strict=True)]
         return np.concatenate(done)
-
-
-def looked_at(picture: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """(`COUNT`, 1, 64, 64) in [0, 1]: the windows of a picture that its mixture follows from."""
-    found = windows(picture, _ACROSS, COUNT)[:, None]
-    return found if picture.dtype == np.float32 else found / np.float32(255)
-
-
-def rounded(shares: npt.NDArray[Any]) -> Shares:
-    """Shares as they are told apart."""
-    return tuple(round(float(share), _DIGITS) for share in shares)
 
 
 def load_mixing(folder: Path, mixture: Mixture, fill: Fill) -> Mixing:

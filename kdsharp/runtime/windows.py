@@ -1,4 +1,4 @@
-"""Of a picture the windows that tell most: the most detailed, and the flattest."""
+"""Of a picture the windows that tell most, and the shares of a mixture that follow from them."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from kdsharp.color import luma
 
-__all__ = ["DETAILED", "SIDE", "windows"]
+__all__ = ["COUNT", "DETAILED", "SIDE", "Shares", "looked_at", "rounded", "windows"]
 
 SIDE = 64
 """Of a window, in pixels."""
@@ -15,6 +15,14 @@ SIDE = 64
 DETAILED = 3 / 4
 """Of the windows that are looked at are the most detailed, and the rest the flattest."""
 
+COUNT = 24
+"""Windows of a picture that its mixture follows from."""
+
+Shares = tuple[float, ...]
+"""Of each set of kernels in a mixture; they sum up to 1, but for rounding."""
+
+_ACROSS = 8
+_DIGITS = 2  # of a share: more tell nobody apart, and alike pictures share what is compiled
 _EVEN = 2  # windows begin on the grid of the enlarging
 
 
@@ -37,6 +45,17 @@ def windows(picture: npt.NDArray[Any], across: int, count: int) -> npt.NDArray[n
     return found[
         [*np.resize(order[::-1][:most], most), *np.resize(order[: count - most], count - most)]
     ]
+
+
+def looked_at(picture: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """(`COUNT`, 1, 64, 64) in [0, 1]: the windows of a picture that its mixture follows from."""
+    found = windows(picture, _ACROSS, COUNT)[:, None]
+    return found if picture.dtype == np.float32 else found / np.float32(255)
+
+
+def rounded(shares: npt.NDArray[Any]) -> Shares:
+    """Shares as they are told apart."""
+    return tuple(round(float(share), _DIGITS) for share in shares)
 
 
 def _levels(window: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -242,14 +242,16 @@ def student_size(config: StudentConfig, scale: int) -> str | None:
 def student_name(config: StudentConfig, scale: int, recipe: str = PLAIN) -> str:
     """`small-x2`, `nano-x3-rgb`; by its channels if it has no such size: `c24-x2`.
 
-    More than three convolutions are said as well: `c24d5-x2` has five.
+    More than three convolutions are said as well: `c24d5-x2` has five; and how many sets a mixture
+    has: `small-x2-k8`.
     `recipe` is the name of the degradation's recipe, of which letters and digits are kept:
     `small-x2-robust`.
     """
     deep = f"d{config.convs}" if config.convs > 3 else ""
     size = student_size(config, scale) or f"c{config.channels}{deep}"
     color = "-rgb" if config.color == "rgb" else ""
-    return f"{size}-x{scale}{color}" + (f"-{_word(recipe)}" if recipe != PLAIN else "")
+    sets = f"-k{config.mixture}" if config.mixture else ""
+    return f"{size}-x{scale}{color}{sets}" + (f"-{_word(recipe)}" if recipe != PLAIN else "")
 
 
 def _word(recipe: str) -> str:

@@ -13,7 +13,8 @@ import torch
 from kdsharp.runtime.card import FORMAT, Card, Tensor
 from kdsharp.runtime.engine import Engine, Planes
 from kdsharp.runtime.hardware import Infer
-from kdsharp.runtime.mixture import Mixing, Shares, looked_at
+from kdsharp.runtime.mixture import Mixing
+from kdsharp.runtime.windows import Shares, looked_at
 from kdsharp.train.student.mixture import MixedStudent
 from kdsharp.train.student.network import Student
 from kdsharp.train.teacher.interface import AnyTeacher

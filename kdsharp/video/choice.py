@@ -8,8 +8,8 @@ import numpy as np
 
 from kdsharp.errors import UserError
 from kdsharp.routing.router import Choice, Look, Router, mean_look
-from kdsharp.runtime.mixture import rounded
 from kdsharp.runtime.model import LoadedModel
+from kdsharp.runtime.windows import rounded
 from kdsharp.video.formats import bits, full_range, has_luma_plane
 from kdsharp.video.frames import FrameSharpener, plane_view
 from kdsharp.video.source import VideoSource

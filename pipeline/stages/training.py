@@ -143,8 +143,9 @@ class Training:
                 "kdsharp.precision": done.precision,
             }
         )
-        example = np.zeros((2, network.planes, 64, 64), np.float32)
-        tracked.model_torch(network, self.stage, example)
+        if not getattr(network.config, "mixture", 0):  # whose kernels no traced graph can hold
+            example = np.zeros((2, network.planes, 64, 64), np.float32)
+            tracked.model_torch(network, self.stage, example)
         self._mark_delivered()
         _log.info("%s: best epoch %d -> %s", self.stage, done.best_epoch, self.target)
 

@@ -20,7 +20,16 @@ def kept(tmp_path):
     return path
 
 
-LATER = {"convs", "precision", "weights_licence"}
+LATER = {
+    "convs",
+    "drawings",
+    "harm_weight",
+    "late_loss",
+    "mixture",
+    "precision",
+    "shifted",
+    "weights_licence",
+}
 """Keys that came after version 0.1; a file without them is valid."""
 
 LATER_OF = {"promotion": {"int8_loss_db", "reasons", "weak"}}

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from torch import nn
 
-from kdsharp.runtime.mixture import Shares, looked_at, rounded
+from kdsharp.runtime.windows import Shares, looked_at, rounded
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.student.network import Student, names_of
 

@@ -9,7 +9,7 @@ from kdsharp.errors import UserError
 from kdsharp.routing.router import Choice
 from kdsharp.runtime.card import read_card, write_card
 from kdsharp.runtime.engine import ENGINES, load_engine
-from kdsharp.runtime.mixture import COUNT, looked_at, rounded
+from kdsharp.runtime.windows import COUNT, looked_at, rounded
 
 INSTALLED = [name for name in ENGINES if importlib.util.find_spec(name)]
 BOTH = pytest.mark.parametrize("name", INSTALLED)

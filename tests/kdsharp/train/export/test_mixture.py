@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kdsharp.runtime.engine import ENGINES, load_engine
-from kdsharp.runtime.mixture import looked_at
+from kdsharp.runtime.windows import looked_at
 from kdsharp.train.export.fp32 import check_parity
 from kdsharp.train.export.mixture import write_kernels, write_mixer
 from kdsharp.train.student.network import names_of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from kdsharp.runtime.mixture import looked_at
+from kdsharp.runtime.windows import looked_at
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.dataset.examples import planes_of
 from kdsharp.train.dataset.patches import PatchSet
