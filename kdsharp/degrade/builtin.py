@@ -174,7 +174,6 @@ ABOUT: dict[str, str] = {
     "native": "a mixture of what happens at full size, and of untouched pictures",
     "enlarged-twice": "shrunk by 2, half of them JPEG 40 to 97, enlarged",
     "enlarged-any": "shrunk by 1.2 to 4 with any kernel, at times JPEG, enlarged",
-    "enlarged-half": "shrunk by 1.5 and enlarged",
     "mixture": "native and enlarged pictures of every kind, and untouched ones",
     "sharp": "nothing is done",
 }
