@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 
 __all__ = [
+    "LEAST",
     "LOSSES",
     "Loss",
     "affinity_loss",
@@ -22,7 +23,8 @@ __all__ = [
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
-_LEAST = 1e-5  # of a mean square: 50 dB, beyond which nobody sees anything
+LEAST = 1e-5
+"""Added to a mean square: 50 dB, beyond which nobody sees anything."""
 
 
 def log_mse(ours_NCHW: torch.Tensor, target_NCHW: torch.Tensor) -> torch.Tensor:
@@ -30,7 +32,7 @@ def log_mse(ours_NCHW: torch.Tensor, target_NCHW: torch.Tensor) -> torch.Tensor:
 
     So each kind of picture counts by what it gains in decibels, the nearly sharp as the coarse.
     """
-    return torch.log((ours_NCHW - target_NCHW).square().mean((1, 2, 3)) + _LEAST)
+    return torch.log((ours_NCHW - target_NCHW).square().mean((1, 2, 3)) + LEAST)
 
 
 def harm(

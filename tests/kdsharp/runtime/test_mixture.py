@@ -9,7 +9,6 @@ from kdsharp.errors import UserError
 from kdsharp.routing.router import Choice
 from kdsharp.runtime.card import read_card, write_card
 from kdsharp.runtime.engine import ENGINES, load_engine
-from kdsharp.runtime.windows import COUNT, looked_at, rounded
 
 INSTALLED = [name for name in ENGINES if importlib.util.find_spec(name)]
 BOTH = pytest.mark.parametrize("name", INSTALLED)
@@ -17,18 +16,6 @@ BOTH = pytest.mark.parametrize("name", INSTALLED)
 
 def noise(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
-
-
-def test_windows_of_any_depth_are_the_same():
-    picture = noise(200, 170)
-    found = looked_at(picture)
-    assert (found.shape, found.dtype) == ((COUNT, 1, 64, 64), np.float32)
-    np.testing.assert_allclose(looked_at(picture.astype(np.uint16) * 257), found, atol=1e-6)
-    np.testing.assert_allclose(looked_at(picture / np.float32(255)), found, atol=1e-6)
-
-
-def test_shares_are_told_apart_by_hundredths():
-    assert rounded(np.float32([0.123, 0.877])) == (0.12, 0.88)
 
 
 @BOTH
