@@ -153,7 +153,7 @@ def test_a_mixture_is_that_of_all_frames_and_changes_with_them(mixed_model, luma
     now_seen[0] = dataclasses.replace(first, shares=tuple(s + 0.05 for s in first.shares))
     now[0] += 2.5
     assert live(frame) is begun  # nobody would see the difference
-    now_seen[0] = later
+    now_seen[0] = dataclasses.replace(first, shares=(0.8, 0.1, 0.1))
     for _ in range(40):
         now[0] += 2.5
         ended = live(frame)
