@@ -211,8 +211,14 @@ class Sharpener:
         """The model that undoes enlarging `times`, from the corner; `UserError` if none does."""
         cards = self.router.cards
         for name, card in cards.items():
-            if card.scale == times and (len(cards) == 1 or card.degradation == PLAIN):
+            alone = len(cards) == 1 and card.mixture is None
+            if card.scale == times and (alone or card.degradation == PLAIN):
                 return Choice(name)
+        if any(card.mixture for card in cards.values()):
+            raise UserError(
+                f"{next(iter(cards))}: its mixture is not made for enlarging: take a model for "
+                f"bicubic x{times}, such as small-x{times}"
+            )
         undone = " and ".join(sorted({str(c.scale) for c in cards.values()}))
         raise UserError(f"{next(iter(cards))}: undoes scale {undone}, not {times}")
 

@@ -16,16 +16,18 @@ import numpy.typing as npt
 from kdsharp.color import luma
 from kdsharp.files import atomic_dir, sha256_file
 from kdsharp.metrics import METRICS
-from kdsharp.runtime.card import FORMAT, Card, Int8, Tensor, write_card
+from kdsharp.runtime.card import FORMAT, Card, File, Int8, Mixture, Tensor, write_card
 from kdsharp.runtime.engine import ENGINES, load_engine
 from kdsharp.sharpening.sharpener import Sharpener
 from kdsharp.train.dataset.patches import load_patches
 from kdsharp.train.export.add_upscalers import add_upscalers
 from kdsharp.train.export.fp32 import INPUT, OUTPUT, check_parity, write_onnx
 from kdsharp.train.export.int8 import check_int8, write_int8
+from kdsharp.train.export.mixture import write_kernels, write_mixer
 from kdsharp.train.export.quantize import quantize
 from kdsharp.train.loop.distributed import pin_threads
 from kdsharp.train.loop.weights import read_about, role_of
+from kdsharp.train.student.mixture import MixedStudent
 from kdsharp.train.student.network import Student, load_student
 from pipeline.environment import read_environment
 from pipeline.evaluation.report.model_card import write_model_card
@@ -40,6 +42,7 @@ __all__ = ["main"]
 _log = logging.getLogger(__name__)
 
 _FILE, _FILE_INT8 = "student.onnx", "student_int8.onnx"
+_MIXER, _KERNELS = "mixer.onnx", "kernels.onnx"
 
 
 def main(params: Params) -> None:
@@ -49,12 +52,12 @@ def main(params: Params) -> None:
     engines = [name for name in ENGINES if find_spec(name)]
     with atomic_dir(EXPORT) as folder:
         write_onnx(student, folder / _FILE)
-        card = _card(student, params, folder / _FILE)
+        card = _with_mixture(student, _card(student, params, folder / _FILE), folder)
         write_card(folder, card)
         for name in engines:
             worst = check_parity(student, load_engine(folder, name).run, params.export.tolerance)
             _log.info("%s agrees with the trained student to %.1e on odd sizes", name, worst)
-        if params.export.int8:
+        if params.export.int8 and card.mixture is None:
             card = _add_int8(student, card, folder, engines, params)
         card = add_upscalers(folder, engines, params.export.tolerance)
         card = _with_metrics(card, folder, params)
@@ -65,6 +68,16 @@ def main(params: Params) -> None:
         }
         write_model_card(folder, card, read_manifest(), settings)
     _log.info("%s: %d parameters, %s", EXPORT, card.parameters, f"{card.macs_per_pixel:.0f} MAC/px")
+
+
+def _with_mixture(student: Student, card: Card, folder: Path) -> Card:
+    """Write what mixes the kernels, if it has several sets; the card with it."""
+    if not isinstance(student, MixedStudent):
+        return card
+    write_mixer(student.mixer, folder / _MIXER)
+    write_kernels(student, folder / _KERNELS)
+    mixer, kernels = (File(name, sha256_file(folder / name)) for name in (_MIXER, _KERNELS))
+    return dataclasses.replace(card, mixture=Mixture(student.config.mixture, mixer, kernels))
 
 
 def _add_int8(

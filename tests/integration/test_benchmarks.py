@@ -21,6 +21,7 @@ from kdsharp.degrade.builtin import ABOUT
 from tests.integration.checkout import Checkout
 from tests.integration.players import placebo
 from tests.kdsharp.video.clips import make_clip
+from tests.mixed import make_mixed_model
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -216,6 +217,17 @@ def test_pipeline(run):
         "student: loop / bare step",
     }
     assert min(found.values()) > 0
+
+
+def test_mixture(run, checkout):
+    make_mixed_model(checkout.root / "mixed")
+    what = ("--model", "mixed", "--photos", "sets/mine", "--count", 1, "--rows", "sharp", "x2")
+    table = rows(run("mixture", *what, "--json", "mixture.json"))
+    assert [row[0] for row in table] == ["sharp", "x2", "all"]
+    found = json.loads((checkout.root / "mixture.json").read_text())
+    for gains in (found["sharp"][0], found["x2"][0]):
+        assert gains["best"] >= max(gains["installed"], gains["mixture"], 0)
+    assert found["x2"][0]["installed"] > 0.5
 
 
 def test_robust(run, checkout):

@@ -20,7 +20,19 @@ def kept(tmp_path):
     return path
 
 
-LATER = {"convs", "environment", "precision", "slope", "threads", "weights_licence"}
+LATER = {
+    "convs",
+    "drawings",
+    "environment",
+    "harm_weight",
+    "late_loss",
+    "mixture",
+    "precision",
+    "shifted",
+    "slope",
+    "threads",
+    "weights_licence",
+}
 """Keys that came after version 0.1; a file without them is valid."""
 
 LATER_OF = {

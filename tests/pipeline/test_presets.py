@@ -90,6 +90,18 @@ def test_the_presets_of_the_sizes_are_the_family(checkout, size, scale):
     assert student.loop.crop > 2 * Student(student).margin
 
 
+def test_the_mixture_goes_with_a_size(checkout):
+    apply_preset("release", "small-x2", "mixture")
+    params = load_params()
+    assert (params.student.mixture, params.student.needs_teacher) == (8, False)
+    assert params.student.loop.late_loss == "psnr"
+    assert student_name(params.student, 2, params.degradation.name) == "small-x2-k8-mixture"
+    apply_preset("release", "small-x2")
+    plain = load_params()
+    assert (plain.degradation.name, plain.student.mixture) == ("bicubic", 0)
+    assert (plain.patches.shifted, plain.patches.drawings) == (0, 0)
+
+
 @pytest.mark.parametrize("name", ["robust", "videocall"])
 def test_a_preset_of_a_degradation_goes_with_a_recipe_and_a_size(checkout, name):
     apply_preset("release", "nano-x2", name)

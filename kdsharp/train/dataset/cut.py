@@ -32,12 +32,15 @@ from kdsharp.degrade.recipes import Recipe
 from kdsharp.errors import UserError
 from kdsharp.imageio.decode import read_rgb
 from kdsharp.train.config import PatchesConfig
+from kdsharp.train.dataset.drawings import draw
 from kdsharp.train.dataset.patches import INFO, Pixels
 
 __all__ = ["cut_patches", "patches_per_photo"]
 
 # On average. At ten patches a photo a shard has 16 MB for each quality.
 _PHOTOS_A_SHARD = 32
+_RIM = 32  # pixels around a patch of a drawing, which blurs and codecs see
+_DRAWINGS = 1  # tells their seeds from those of photos
 
 
 def cut_patches(
@@ -58,19 +61,26 @@ def cut_patches(
     photos that follow each other up to one whose name says so: a photo that is added or removed
     changes its own shard, and those of the few photos that give a patch more or less for it. The
     files of high quality are left out if they are not `labelled`. `recipe` makes the others, at
-    `scale`.
+    `scale`. The last patches, by the share `config.drawings`, show drawings instead; beside several
+    shards they have their own, `{split}-drawings`.
     `done(n)` is called, from several threads, when n more pairs are written. Raises `UserError` for
     a photo that is smaller than a patch.
     """
-    shares = patches_per_photo(photos, count)
+    drawn = round(count * config.drawings)
+    shares = patches_per_photo(photos, count - drawn)
     shards = _shards(photos, shares, split)
+    if drawn and len(shards) > 1:
+        shards[f"{split}-drawings"] = []
+    last = next(reversed(shards))
+    lengths = {name: sum(shares[index] for index in members) for name, members in shards.items()}
+    lengths[last] += drawn
     qualities = ("lr", "hr") if labelled else ("lr",)
     places: dict[int, tuple[str, slice]] = {}
     for name, members in shards.items():
-        ends = list(accumulate(shares[index] for index in members))
-        shape = (ends[-1], config.size, config.size, 3)
+        shape = (lengths[name], config.size, config.size, 3)
         for quality in qualities:
             np.lib.format.open_memmap(folder / f"{name}_{quality}.npy", "w+", np.uint8, shape)
+        ends = accumulate(shares[index] for index in members)
         rows = (slice(end - shares[i], end) for i, end in zip(members, ends, strict=True))
         places |= {i: (name, row) for i, row in zip(members, rows, strict=True)}
 
@@ -79,14 +89,33 @@ def cut_patches(
         image, seed = _photo(photos[index], scale, config.size), _seed(config, photos[index])
         random = np.random.default_rng(seed)
         corners = _choose_places(np.asarray(image), shares[index], random, config, scale)
-        pairs = degraded_crops(image, corners, config.size, recipe, scale, seed)
+        fill(name, rows, image, corners, seed)
+
+    def cut_drawing(number: int) -> None:
+        seed = [config.seed, _DRAWINGS, number]
+        random = np.random.default_rng([*seed, len(photos)])
+        rim = _RIM // scale * scale
+        image = draw(random, -(-(config.size + 2 * rim) // scale) * scale)
+        row = lengths[last] - drawn + number
+        fill(last, slice(row, row + 1), image, [(rim, rim)], seed)
+
+    def fill(
+        name: str,
+        rows: slice,
+        image: Image.Image,
+        corners: Sequence[tuple[int, int]],
+        seed: list[int],
+    ) -> None:
+        shifted = config.shifted
+        pairs = degraded_crops(image, corners, config.size, recipe, scale, seed, shifted)
         for quality, crops in zip(qualities, pairs, strict=False):
             # Open for this photo only: a process may have few files open at once.
             np.load(folder / f"{name}_{quality}.npy", mmap_mode="r+")[rows] = crops
-        done(shares[index])
+        done(len(corners))
 
     with ThreadPoolExecutor(config.workers or os.cpu_count()) as pool:
         list(pool.map(cut, places))
+        list(pool.map(cut_drawing, range(drawn)))
     _describe(folder, {"size": config.size, "degradation": recipe.name, "scale": scale}, shards)
 
 

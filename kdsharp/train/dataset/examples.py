@@ -40,11 +40,16 @@ class Answers:
 
 
 def make_dataset(
-    patches: PatchSet, color: str, truth_weight: float = 1.0, answers: Answers | None = None
+    patches: PatchSet,
+    color: str,
+    truth_weight: float = 1.0,
+    answers: Answers | None = None,
+    harm_weight: float = 0.0,
 ) -> PatchDataset:
     """What a network of this `color`, `luma` or `rgb`, learns from `patches`.
 
-    Weights are those of the loss; a target of weight 0 is left out. A teacher's answers are the
+    Weights are those of the loss; a target of weight 0 is left out; `harm_weight` is that of doing
+    worse than the input. A teacher's answers are the
     truth of what has none.
     """
     low_NHWC, truth = patches.lr_NHWC, planes_of(patches.hr_NHWC, color)
@@ -59,9 +64,11 @@ def make_dataset(
         targets.append((truth_weight, truth))
     inputs, align = planes_of(low_NHWC, color), patches.scale
     if answers is None:
-        return PatchDataset(inputs, targets, align)
+        return PatchDataset(inputs, targets, align, harm_weight=harm_weight)
     border = -(-answers.border // align) * align
-    return PatchDataset(inputs, targets, align, answers.features, answers.match, border)
+    return PatchDataset(
+        inputs, targets, align, answers.features, answers.match, border, harm_weight
+    )
 
 
 def planes_of(rgb_NHWC: Rows, color: str) -> Planes:

@@ -180,7 +180,7 @@ class _State:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.at.step, steps, self.config)
         late = self.at.step >= steps * (1 - self.config.mse_share)
-        measure = LOSSES["mse" if late else self.config.loss]
+        measure = LOSSES[self.config.late_loss if late else self.config.loss]
         device = self.workers.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             loss = self.dataset.loss(self.parallel, batch, measure, device)

@@ -10,6 +10,7 @@ from kdsharp.train.dataset.examples import make_dataset
 from kdsharp.train.dataset.rows import Rows
 from kdsharp.train.loop.distributed import DistributedContext
 from kdsharp.train.student.distill import answers_of
+from kdsharp.train.student.mixture import MixedStudent
 from kdsharp.train.student.network import Student
 from kdsharp.train.student.reparam import ReparamStudent
 from kdsharp.train.teacher.interface import AnyTeacher
@@ -34,7 +35,7 @@ def train_student(
     """
     with DistributedContext(config.loop) as workers:
         torch.manual_seed(config.loop.seed)
-        trainee = ReparamStudent(config, teacher.features if teacher else 0)
+        trainee = _trainee(config, teacher)
         said = None
         if config.needs_teacher:
             if teacher is None:
@@ -46,9 +47,17 @@ def train_student(
                 config,
                 answers or lesson.checkpoint.parent,
                 unlabelled_NHWC,
-                trainee.student.margin,
+                trainee.margin,
             )
             said = workers.first_then_others(ask)
-        examples = make_dataset(lesson.train, config.color, config.truth_weight, said)
+        examples = make_dataset(
+            lesson.train, config.color, config.truth_weight, said, config.harm_weight
+        )
         done = train(trainee, examples, config.color, config.loop, lesson)
         return Trained(trainee.fuse(done.weights).cpu().eval(), done)
+
+
+def _trainee(config: StudentConfig, teacher: AnyTeacher | None) -> ReparamStudent | MixedStudent:
+    if config.mixture:
+        return MixedStudent(config)
+    return ReparamStudent(config, teacher.features if teacher else 0)

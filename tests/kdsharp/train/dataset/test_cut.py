@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -118,6 +119,33 @@ def test_each_split_has_its_shards(album, tmp_path, monkeypatch):
     assert len(load_patches(folder, "train")) == 20
     assert len(load_patches(folder, "val")) == 20
     assert len(load_unlabelled(folder)) == 20
+
+
+def test_drawings_come_last_in_the_only_shard(photos, tmp_path):
+    plain = cut(photos, tmp_path / "plain", 15)
+    drawn = cut(photos, tmp_path / "drawn", 20, dataclasses.replace(CONFIG, drawings=0.25))
+    assert (len(plain), len(drawn)) == (15, 20)
+    np.testing.assert_array_equal(drawn.hr_NHWC[:15], plain.hr_NHWC)
+    assert all(patch.any() for patch in drawn.hr_NHWC[15:])
+    assert json.loads((tmp_path / "drawn" / "patches.json").read_text()).get("shards") is None
+
+
+def test_drawings_have_a_shard_of_their_own_beside_several(album, tmp_path, monkeypatch):
+    pairs = {}
+    for photos in (4, 256):
+        monkeypatch.setattr("kdsharp.train.dataset.cut._PHOTOS_A_SHARD", photos)
+        folder = tmp_path / str(photos)
+        pairs[photos] = cut(album, folder, 80, dataclasses.replace(CONFIG, drawings=0.25))
+    np.testing.assert_array_equal(pairs[4].lr_NHWC[:], pairs[256].lr_NHWC)
+    np.testing.assert_array_equal(pairs[4].hr_NHWC[:], pairs[256].hr_NHWC)
+    shards = json.loads((tmp_path / "4" / "patches.json").read_text())["shards"]
+    assert list(shards) == ["train"]
+    assert shards["train"][-1] == "train-drawings"
+    assert len(np.load(tmp_path / "4" / "train-drawings_lr.npy")) == 20
+
+
+def test_all_patches_may_be_drawings(photos, tmp_path):
+    assert len(cut(photos, tmp_path / "out", 1, dataclasses.replace(CONFIG, drawings=0.9))) == 1
 
 
 def test_another_seed_cuts_elsewhere(photos, tmp_path):

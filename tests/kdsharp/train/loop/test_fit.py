@@ -186,14 +186,16 @@ def test_every_loss_is_zero_where_equal_and_grows(loss):
     assert LOSSES[loss](a, a + 0.1) > LOSSES[loss](a, a + 0.05)
 
 
-def test_the_last_share_of_the_steps_is_on_mse(tmp_path, monkeypatch):
+@pytest.mark.parametrize("late", ["mse", "psnr"])
+def test_the_last_share_of_the_steps_is_on_the_late_loss(tmp_path, monkeypatch, late):
     used = []
-    for name in ("l1", "mse"):
+    for name in ("l1", late):
         loss = LOSSES[name]
         spy = lambda a, b, name=name, loss=loss: used.append(name) or loss(a, b)  # noqa: E731
         monkeypatch.setitem(LOSSES, name, spy)
-    train(tmp_path / "c.pt", dataclasses.replace(LOOP, loss="l1", mse_share=0.25))
-    assert used == ["l1"] * 6 + ["mse"] * 2
+    config = dataclasses.replace(LOOP, loss="l1", mse_share=0.25, late_loss=late)
+    train(tmp_path / "c.pt", config)
+    assert used == ["l1"] * 6 + [late] * 2
 
 
 def test_an_epoch_may_be_several_passes(tmp_path):
