@@ -257,7 +257,7 @@ def test_a_teacher_that_was_taken_as_it_is_has_no_curve(tmp_path, monkeypatch):
     make_checkout(tmp_path)
     monkeypatch.chdir(tmp_path)
     Path("reports/curves/teacher.csv").write_text("epoch,loss,lr,val_psnr_y\n")
-    monkeypatch.setattr(evaluate, "start", lambda *_, tags: FakeRun())
+    monkeypatch.setattr(evaluate, "start", lambda *_, **__: FakeRun())
     monkeypatch.setattr(evaluate, "find_run", lambda *_: None)
     evaluate.main(load_params())
     page = Path("reports/report.html").read_text(encoding="utf-8")
