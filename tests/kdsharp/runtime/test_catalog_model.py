@@ -214,7 +214,7 @@ def test_what_ships_is_sound(name):
     """It loads, carries its page, and is under 300 KB."""
     folder = find_model(Path(name))
     card = read_card(folder)
-    assert re.fullmatch(rf"(nano|small|large)-x{card.scale}(-[a-z]+)?", name)
+    assert re.fullmatch(rf"(nano|(deep-)?(small|large))-x{card.scale}(-[a-z]+)?", name)
     assert name.endswith(f"x{card.scale}" if card.degradation == "bicubic" else card.degradation)
     for precision in ("fp32", "int8"):
         assert load_engine(folder, precision=precision).card == card

@@ -14,6 +14,9 @@ from pipeline.stages.patches import main
 def params(tmp_path, monkeypatch):
     """A raw folder of two photos a split, and params of these counts of small patches."""
     values = load_params().model_dump()
+    for role in ("teacher", "student"):
+        values[role]["loop"]["crop"] = 0
+    values["student"]["answer_margin"] = 0
     monkeypatch.chdir(tmp_path)
     rows = []
     for seed, split in enumerate(("train", "val", "unlabelled") * 2):

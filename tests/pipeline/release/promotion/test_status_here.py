@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.release.promotion.production import find_served
-from pipeline.release.promotion.status import Status, print_status
+from pipeline.release.promotion.status import Status
+from pipeline.release.promotion.status_text import print_status
 from pipeline.release.registry.history import Entry
 from pipeline.release.registry.versions import Version
 
