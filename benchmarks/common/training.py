@@ -47,6 +47,7 @@ def train_for(train: Train[_Network], seconds: float, steps: int | None) -> tupl
     """
     torch.set_num_threads(1)
     if steps is None:
+        _cpu_time(train, _FEW)  # the first time pays for what is imported and set up
         each = (_cpu_time(train, _MORE) - _cpu_time(train, _FEW)) / (_MORE - _FEW)
         steps = max(1, round(seconds / each))
     return _train(train, steps).network, steps
