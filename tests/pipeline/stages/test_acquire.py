@@ -122,6 +122,7 @@ def test_jpegs_are_stored_smaller_as_pngs_with_their_licence(here, photos):
 
 
 def test_unlabelled_photos_have_a_folder_of_their_own(here, photos, caplog):
+    caplog.set_level(logging.INFO)
     for seed in range(30, 33):
         save(photos / "unlabelled" / f"{seed}.png", seed)
     main(params("folder", folder={"path": "photos"}))
