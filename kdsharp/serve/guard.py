@@ -1,0 +1,145 @@
+"""What every request passes: the token, its origin, the headers of the answer, and the counters."""
+
+import base64
+import binascii
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from secrets import compare_digest
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kdsharp.errors import describe
+from kdsharp.serve.metrics import Metrics
+from kdsharp.serve.refusal import Refused
+from kdsharp.serve.settings import Settings, is_loopback
+
+__all__ = ["CSP", "SECURITY", "Guard", "error_body"]
+
+CSP = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "style-src 'self'",
+        "img-src 'self' blob: data:",
+        "media-src 'self' blob:",
+        "font-src 'self'",
+        "connect-src 'self' blob: data:",
+        "worker-src 'self' blob:",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""What the page may load and do: everything from here, and nothing from another host."""
+
+SECURITY: Mapping[str, str] = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # With both of these a page has threads: SharedArrayBuffer.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), display-capture=(self), microphone=(self)",
+}
+"""Headers of every answer."""
+
+_OPEN = ("/v2/health/live", "/v2/health/ready")  # an orchestrator asks these without a token
+_UNKNOWN = "other"  # the route of what no route fits: a label of each path would be a leak
+
+
+class Guard:
+    """ASGI around the whole application. Nothing that goes wrong inside leaves as a traceback."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        self._app, self._settings, self._metrics = app, settings, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or hand it in."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), 0
+
+        async def guarded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            refused = self._refused(scope)
+            if refused is not None:
+                await _answer(refused, guarded)
+            else:
+                await self._app(scope, receive, guarded)
+        except Exception as error:  # noqa: BLE001 - the last line of defence
+            print(f"kdsharp serve: {describe(error)}", file=sys.stderr, flush=True)
+            if not status:
+                await _answer(Refused(500, "internal error"), guarded)
+        finally:
+            route = getattr(scope.get("route"), "path", None) or _UNKNOWN
+            self._metrics.requests.labels(route, str(status)).inc()
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - start)
+
+    def _refused(self, scope: Scope) -> Refused | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        # A page of another site: it could not read the answer, but it could keep the machine busy.
+        if origin and origin not in self._settings.origins and urlsplit(origin).netloc != host:
+            return Refused(403, "this origin is not allowed: see --origin", reason="origin")
+        if self._settings.token is None:
+            # A name of another site may be made to mean this machine; its pages still send it.
+            if not is_loopback(_name(host)):
+                return Refused(403, "this host name is not allowed without a token", reason="host")
+            return None
+        if scope["path"] in _OPEN or _has_token(headers, self._settings.token):
+            return None
+        return Refused(401, "a token is needed: Authorization: Bearer TOKEN", reason="token")
+
+
+def error_body(message: str) -> bytes:
+    """The body of every error: JSON with one line."""
+    return json.dumps({"error": " ".join(message.split())}).encode()
+
+
+def _name(host: str) -> str:
+    """Of a Host header, without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _has_token(headers: Headers, token: str) -> bool:
+    """As a bearer, or as the password that a browser asks for; compared in constant time."""
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
+        except (binascii.Error, ValueError):
+            return False
+    elif kind.lower() != "bearer":
+        return False
+    return compare_digest(given.strip().encode(), token.encode())
+
+
+async def _answer(refused: Refused, send: Callable[[Message], Awaitable[None]]) -> None:
+    body = error_body(str(refused))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    if refused.status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="kdsharp"'))
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
