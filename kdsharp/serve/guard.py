@@ -17,7 +17,7 @@ from kdsharp.serve.metrics import Metrics
 from kdsharp.serve.refusal import Refused
 from kdsharp.serve.settings import Settings, is_loopback
 
-__all__ = ["CSP", "SECURITY", "Guard", "error_body"]
+__all__ = ["CSP", "MOST_HEAD", "SECURITY", "Guard", "error_body"]
 
 CSP = "; ".join(
     (
@@ -48,6 +48,9 @@ SECURITY: Mapping[str, str] = {
     "Permissions-Policy": "camera=(self), display-capture=(self), microphone=(self)",
 }
 """Headers of every answer."""
+
+MOST_HEAD = 16 * 1024
+"""Bytes of a request's head."""
 
 _OPEN = ("/v2/health/live", "/v2/health/ready")  # an orchestrator asks these without a token
 _UNKNOWN = "other"  # the route of what no route fits: a label of each path would be a leak
@@ -92,6 +95,8 @@ class Guard:
 
     def _refused(self, scope: Scope) -> Refused | None:
         headers = Headers(scope=scope)
+        if len(scope["query_string"]) + sum(len(k) + len(v) for k, v in headers.raw) > MOST_HEAD:
+            return Refused(431, f"the head has more than {MOST_HEAD} bytes", reason="head")
         host, origin = headers.get("host", ""), headers.get("origin")
         # A page of another site: it could not read the answer, but it could keep the machine busy.
         if origin and origin not in self._settings.origins and urlsplit(origin).netloc != host:

@@ -8,10 +8,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kdsharp.serve.guard import error_body
 
-__all__ = ["MOST_HEAD", "protocol"]
-
-MOST_HEAD = 16 * 1024
-"""Bytes of a request's head."""
+__all__ = ["protocol"]
 
 
 def protocol(seconds: float) -> type[H11Protocol]:

@@ -10,7 +10,8 @@ import uvicorn
 
 from kdsharp.errors import UserError
 from kdsharp.serve.app import make_app
-from kdsharp.serve.protocol import MOST_HEAD, protocol
+from kdsharp.serve.guard import MOST_HEAD
+from kdsharp.serve.protocol import protocol
 from kdsharp.serve.service import Service
 from kdsharp.serve.settings import Settings
 
