@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +69,18 @@ class Models:
         else:
             _try(self._shipped_one(self.named, None), settings.running)
 
-    def load(self, folder: Path) -> Served:
-        """The model in `folder`, loaded and tried, but not yet served; `UserError` for no model."""
+    def load(self, folder: Path, pause: float = 0.0) -> Served:
+        """The model in `folder`, loaded and tried, but not yet served; `UserError` for no model.
+
+        With a `pause` of some seconds between its steps, requests that run meanwhile wait less.
+        """
         snapshot = Snapshot(folder)
         try:
             sharpener = self._sharpener(snapshot.folder, None)
+            time.sleep(pause)
             _try(sharpener, self._settings.running)
+            time.sleep(pause)
+            _load_enlarger(sharpener)
         except UserError as error:
             raise UserError(snapshot.told(error)) from error
         return Served(snapshot, sharpener)
@@ -163,15 +170,18 @@ def _local() -> str | None:
 
 
 def _try(sharpener: Sharpener, streams: int) -> None:
-    """Run all that it chooses among in every stream, and load what enlarges: the first is slow."""
+    """Run all that it chooses among once in every stream, because the first time is slow."""
     noise = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE), np.uint8)
-    router = sharpener.router
     with ThreadPoolExecutor(streams) as pool:
-        for name, card in router.cards.items():
-            model = router[name]
+        for name in sharpener.models:
+            model = sharpener.router[name]
             for job in [
                 pool.submit(model.array, noise, np.empty_like(noise)) for _ in range(streams)
             ]:
                 job.result()
-            if card.mixture is None:
-                router.enlarger(name)
+
+
+def _load_enlarger(sharpener: Sharpener) -> None:
+    """Before the first request that enlarges; a mixture does not."""
+    if sharpener.card.mixture is None:
+        sharpener.router.enlarger(sharpener.models[0])

@@ -46,7 +46,8 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=int(settings.seconds) + 1,
         )
         # Everything that matters is told by us, in one line each.
-        logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+        for name in ("uvicorn", "python_multipart"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         where = service.models.folder or "what ships"

@@ -12,6 +12,9 @@ from kdsharp.serve.snapshot import signature
 __all__ = ["Watch"]
 
 
+_PAUSE = 0.1  # seconds for the running requests between the steps of loading
+
+
 class Watch:
     """Watches the folder of `models` every `seconds`; `problem` is why it is not what is served."""
 
@@ -41,7 +44,7 @@ class Watch:
     def _take(self, folder: Path) -> str:
         before = self._models.version
         try:
-            served = self._models.load(folder)
+            served = self._models.load(folder, _PAUSE)
         except Exception as error:  # noqa: BLE001 - whatever it is, the old model stays
             self.problem = describe(error)
             _tell(f"{self.problem}; {self._models.default} {before} stays")
