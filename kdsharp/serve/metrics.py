@@ -3,7 +3,10 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-__all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+"""Of the page that Prometheus reads."""
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _MEGAPIXELS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
@@ -60,5 +63,5 @@ class Metrics:
         )
 
     def page(self) -> bytes:
-        """All of it, as Prometheus reads it: text of `CONTENT_TYPE_LATEST`."""
+        """All of it, as Prometheus reads it: text of `CONTENT_TYPE`."""
         return generate_latest(self.registry)

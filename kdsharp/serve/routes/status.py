@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from kdsharp.serve.metrics import CONTENT_TYPE_LATEST
+from kdsharp.serve.metrics import CONTENT_TYPE
 from kdsharp.serve.service import Service
 
 __all__ = ["readiness", "status_routes"]
@@ -33,7 +33,7 @@ def status_routes(service: Service) -> APIRouter:
     @router.get("/metrics", response_class=Response)
     async def metrics() -> Response:
         """For Prometheus, as text."""
-        return Response(service.metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(service.metrics.page(), headers={"Content-Type": CONTENT_TYPE})
 
     return router
 
