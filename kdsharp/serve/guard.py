@@ -1,11 +1,13 @@
 """What every request passes: the token, its origin, the headers of the answer, and the counters."""
 
+import asyncio
 import base64
 import binascii
 import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from secrets import compare_digest
 from urllib.parse import urlsplit
 
@@ -53,6 +55,7 @@ MOST_HEAD = 16 * 1024
 """Bytes of a request's head."""
 
 _OPEN = ("/v2/health/live", "/v2/health/ready")  # an orchestrator asks these without a token
+_DROPPED, _DROP_SECONDS = 8_000_000, 2.0  # bytes of a refused body that are read, and for how long
 _UNKNOWN = "other"  # the route of what no route fits: a label of each path would be a leak
 
 
@@ -68,11 +71,14 @@ class Guard:
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 0
+        body = _Body(scope, receive)
 
         async def guarded(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status >= 400 and status != 408:
+                    await body.drop()
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
@@ -83,7 +89,7 @@ class Guard:
             if refused is not None:
                 await _answer(refused, guarded)
             else:
-                await self._app(scope, receive, guarded)
+                await self._app(scope, body.receive, guarded)
         except Exception as error:  # noqa: BLE001 - the last line of defence
             print(f"kdsharp serve: {describe(error)}", file=sys.stderr, flush=True)
             if not status:
@@ -99,7 +105,7 @@ class Guard:
             return Refused(431, f"the head has more than {MOST_HEAD} bytes", reason="head")
         host, origin = headers.get("host", ""), headers.get("origin")
         # A page of another site: it could not read the answer, but it could keep the machine busy.
-        if origin and origin not in self._settings.origins and urlsplit(origin).netloc != host:
+        if origin and origin not in self._settings.origins and _netloc(origin) != host:
             return Refused(403, "this origin is not allowed: see --origin", reason="origin")
         if self._settings.token is None:
             # A name of another site may be made to mean this machine; its pages still send it.
@@ -114,6 +120,41 @@ class Guard:
 def error_body(message: str) -> bytes:
     """The body of every error: JSON with one line."""
     return json.dumps({"error": " ".join(message.split())}).encode()
+
+
+class _Body:
+    """What a client sends. Where a request is refused before all of it was read, it is read on.
+
+    A connection that is closed while the client still sends loses the answer that says why.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = Headers(scope=scope)
+        self._receive = receive
+        self._whole = not (
+            "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        )
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._whole = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def drop(self) -> None:
+        """Read the rest and forget it, as far as that is short and quick."""
+        left = _DROPPED
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DROP_SECONDS):
+                while left > 0 and not self._whole:
+                    left -= len((await self.receive()).get("body", b""))
+
+
+def _netloc(origin: str) -> str | None:
+    """Host and port of an Origin header."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _name(host: str) -> str:

@@ -145,6 +145,8 @@ class Models:
 
     def _shipped_one(self, name: str | None, scale: str | None) -> Sharpener:
         key = (name, scale)
+        if (found := self._shipped.get(key)) is not None:
+            return found  # nobody waits while another is loaded
         with self._lock:
             if key not in self._shipped:
                 self._shipped[key] = self._sharpener(name, scale)

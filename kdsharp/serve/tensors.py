@@ -20,6 +20,9 @@ LENGTH = "Inference-Header-Content-Length"
 """The header that says where the JSON ends and the bytes begin."""
 
 
+_MOST_JSON = 16_000_000  # its numbers take many times as much in memory
+
+
 @dataclass(frozen=True)
 class Inference:
     """A request: its pictures (N, H, W, 3), its id, strength, and whether bytes come back.
@@ -37,6 +40,8 @@ class Inference:
 def parse(body: bytes, length: str | None, most: float) -> Inference:
     """The request in `body`; raises `Refused` 400, or 413 for more than `most` megapixels."""
     head, rest = _split(body, length)
+    if len(head) > _MOST_JSON:
+        raise Refused(413, f"more than {_MOST_JSON} bytes of JSON: send the tensor as bytes")
     try:
         said = json.loads(head)
     except (ValueError, RecursionError) as error:

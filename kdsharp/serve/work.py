@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from kdsharp.serve.snapshot import short
 from kdsharp.sharpening.file import sharpen_file
 from kdsharp.sharpening.sharpener import Sharpener
 
-__all__ = ["Answer", "Tensors", "sharpen_bytes", "sharpen_tensors"]
+__all__ = ["Answer", "Tensors", "sharpen_bytes", "sharpen_tensors", "told"]
 
 _TYPES = (
     (b"\xff\xd8\xff", "image/jpeg", "jpg"),
@@ -52,11 +53,16 @@ class Answer:
     @property
     def headers(self) -> dict[str, str]:
         """What the answer says about itself."""
-        return {
-            "X-Kdsharp-Model": self.model,
-            "X-Kdsharp-Version": self.version,
-            "X-Kdsharp-Route": self.route,
-        }
+        return told(self.model, self.version, self.route)
+
+
+def told(model: str, version: str, route: str) -> dict[str, str]:
+    """The headers that name a model; what is not ASCII in a folder's name is percent-encoded."""
+    return {
+        "X-Kdsharp-Model": quote(model, safe=" !#$&'()*+,-./:;=?@[]^_`{|}~"),
+        "X-Kdsharp-Version": version,
+        "X-Kdsharp-Route": route,
+    }
 
 
 def sharpen_bytes(

@@ -10,7 +10,7 @@ from kdsharp.serve.pool import Ticket
 from kdsharp.serve.refusal import Refused
 from kdsharp.serve.service import Service
 from kdsharp.serve.tensors import INPUT, LENGTH, OUTPUT, answer, parse
-from kdsharp.serve.work import sharpen_tensors
+from kdsharp.serve.work import sharpen_tensors, told
 
 __all__ = ["kserve_routes"]
 
@@ -87,11 +87,7 @@ def kserve_routes(service: Service) -> APIRouter:
                 return *answer(asked, made, shown.name, used), used
 
             content, end, used = await service.run(request, work)
-        headers = {
-            "X-Kdsharp-Model": shown.name,
-            "X-Kdsharp-Version": used,
-            "X-Kdsharp-Route": "fixed",
-        }
+        headers = told(shown.name, used, "fixed")
         if end:
             headers[LENGTH] = str(end)
         kind = "application/octet-stream" if end else "application/json"

@@ -187,7 +187,7 @@ def _part(name: str, one: Answer | Refused) -> bytes:
 
 def _names(uploads: list[Upload], done: list[Answer | Refused]) -> list[str]:
     """Plain names for an archive, no two alike: no folder, no sign that means something."""
-    names: list[str] = []
+    names, taken = list[str](), {"report.json"}
     for number, (upload, one) in enumerate(zip(uploads, done, strict=True)):
         plain = PurePosixPath(upload.name.replace("\\", "/")).name
         stem, dot, ending = plain.rpartition(".")
@@ -201,7 +201,10 @@ def _names(uploads: list[Upload], done: list[Answer | Refused]) -> list[str]:
         name = f"{kept.strip(' .')[:100] or 'picture'}"
         if ending.isascii() and ending.isalnum() and len(ending) < 6:
             name += f".{ending}"
-        names.append(name if name not in (*names, "report.json") else f"{number}-{name}")
+        while name.lower() in taken:
+            name = f"{number}-{name}"
+        taken.add(name.lower())
+        names.append(name)
     return names
 
 

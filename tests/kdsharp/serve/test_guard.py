@@ -43,6 +43,11 @@ def test_an_origin_can_be_let_in(made, jpeg):
     assert asked.ask("POST", SHARPEN, content=jpeg, headers=third).status_code == 403
 
 
+@pytest.mark.parametrize("origin", ["null", "http://[", "file://", "http://127.0.0.1:1"])
+def test_origins_that_are_none(tiny, origin):
+    assert tiny.ask("GET", "/v1/models", headers={"Origin": origin}).status_code == 403
+
+
 @pytest.mark.parametrize("host", ["example.org", "example.org:8000", "10.0.0.1", "[::2]", "[", ""])
 def test_a_name_that_was_made_to_mean_this_machine(tiny, host):
     assert tiny.ask("GET", "/v1/models", headers={"Host": host}).status_code == 403

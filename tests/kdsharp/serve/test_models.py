@@ -88,6 +88,14 @@ def test_what_the_pipeline_left_is_served(tmp_path, monkeypatch):
     assert Models(Settings(engine="onnxruntime")).default == "nano-x2"
 
 
+def test_a_folder_may_have_any_name(made, tmp_path, jpeg):
+    asked = made(make_model(tmp_path / "модель 1"))
+    answer = asked.ask("POST", "/v1/sharpen", content=jpeg)
+    assert answer.status_code == 200
+    assert answer.headers["x-kdsharp-model"] == "%D0%BC%D0%BE%D0%B4%D0%B5%D0%BB%D1%8C 1"
+    assert asked.ask("GET", "/v1/models/модель 1/card").status_code == 200
+
+
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
     folder = make_model(tmp_path / "mine")
     (folder / "student.onnx").write_bytes(b"garbage")

@@ -188,6 +188,14 @@ def test_a_batch_is_an_archive_with_a_report(tiny, jpeg, png):
     assert sorted(archive.namelist()) == ["3-a.jpg", "a.jpg", "a.png", "report.jpg", "report.json"]
 
 
+def test_names_in_a_batch_never_clash(tiny, jpeg):
+    names = ["2-A.jpg", "a.jpg", "a.jpg", "..", "ü/ö.jpg", "a\r\nb.jpg", "x" * 300 + ".jpg", "."]
+    answer = tiny.ask("POST", BATCH, files=[("p", (name, jpeg)) for name in names])
+    kept = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    assert len({name.lower() for name in kept}) == len(names) + 1
+    assert not any(set(name) & set("/\\\r\n") for name in kept)
+
+
 def test_a_batch_in_parts(tiny, jpeg):
     uploads = [("p", ("a.jpg", jpeg)), ("p", ("b.jpg", b"no"))]
     answer = tiny.ask("POST", BATCH, files=uploads, headers={"Accept": "multipart/mixed"})
