@@ -1,5 +1,6 @@
 """The models that a picture chooses among, and the choice, by what the picture itself shows."""
 
+import copy
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -61,7 +62,8 @@ class Router:
         """
         self.cards, self._load, self._loaded = dict(cards), load, dict[str, LoadedModel]()
         self._enlargers = dict[str, Enlarger]()
-        self._lock = threading.Lock()
+        self._enlarge: Callable[[str], Enlarger] = lambda name: Enlarger(self[name])
+        self._lock, self._enlarging = threading.Lock(), threading.Lock()
         self._gains_by_degradation = gains_by_degradation(cards) if len(cards) > 1 else {}
 
     def __getitem__(self, name: str) -> LoadedModel:
@@ -72,11 +74,19 @@ class Router:
 
     def enlarger(self, name: str) -> Enlarger:
         """The model of a name with the enlarging that it undoes, loaded when it is first needed."""
-        model = self[name]
-        with self._lock:
+        with self._enlarging:
             if name not in self._enlargers:
-                self._enlargers[name] = Enlarger(model)
+                self._enlargers[name] = self._enlarge(name)
             return self._enlargers[name]
+
+    def with_strength(self, strength: float) -> "Router":
+        """The same models with another strength; each is loaded once for both."""
+        other = copy.copy(self)
+        other._loaded, other._enlargers = {}, {}
+        other._lock, other._enlarging = threading.Lock(), threading.Lock()
+        other._load = lambda name: dataclasses.replace(self[name], strength=strength)
+        other._enlarge = lambda name: self.enlarger(name).with_strength(strength)
+        return other
 
     def __len__(self) -> int:
         return len(self.cards)

@@ -1,5 +1,6 @@
 """Sharpen pictures, photos' files and videos: with one model, or with the one that each needs."""
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,16 @@ class Sharpener:
         cards = {n: read_card(folder, files=not several) for n, folder in folders.items()}
         self.router = Router(cards, load)
         _ = self.router.first  # mistakes are reported before anything runs
+
+    def with_strength(self, strength: float) -> "Sharpener":
+        """The same models with another strength: one that takes no time to make and no memory.
+
+        Raises `UserError` for a strength that is not from 0 to 1.
+        """
+        other = copy.copy(self)
+        other.strength, other.router = strength, self.router.with_strength(strength)
+        _ = other.router.first  # mistakes are reported before anything runs
+        return other
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -168,6 +168,14 @@ def test_upscale(run):
     assert all(number(cell) > 0 for row in found if row[0] == "nano-x2" for cell in row[3:])
 
 
+def test_serve(run):
+    size = ("--clients", 2, "--alone", 2, "--seconds", 0.5, "--rounds", 1, "--requests", 20)
+    found = rows(run("serve", "--model", "nano-x2", "--megapixels", 0.1, *size))
+    assert found[0][:1] == ["alone, median"]
+    assert [row[0] for row in found][1] == "2 clients, pictures per second"
+    assert all(number(row[1]) > 0 for row in found[:3])
+
+
 def test_shaders(run):
     placebo(np.zeros((3, 8, 8), np.uint8))  # skips where it cannot be had
     size = ("--models", "nano-x2", "--size", "64x48", "--frames", 3)
