@@ -1,0 +1,111 @@
+// `?bench`: how quick each backend is with the smallest student, beside ONNX Runtime alone.
+
+import type * as Runtime from "onnxruntime-web";
+import { addressesOf, modelFor, type Catalogue } from "./catalogue";
+import { openRunner } from "./runners/open";
+import { BACKENDS, type Backend } from "./runners/runner";
+
+const [WIDTH, HEIGHT] = [640, 360];
+const WARM = 3;
+const SPAN = 4000; // ms that each is timed for
+const LEAST = 10; // frames
+
+interface Row {
+  name: string;
+  device: string;
+  fps: number;
+  median: number;
+}
+
+/** Fills `section` with a table, and puts the same numbers on `window.measured`. */
+export async function bench(section: HTMLElement, { models }: Catalogue): Promise<void> {
+  section.hidden = false;
+  const model = modelFor(models, "nano-x2")!;
+  const title = document.createElement("h2");
+  title.textContent = `${model.name}, ${WIDTH} × ${HEIGHT}`;
+  const note = document.createElement("p");
+  section.append(title, note);
+  const rows: Row[] = [];
+  const table = document.createElement("table");
+  section.append(table);
+  const show = (row: Row) => {
+    rows.push(row);
+    const cells = [row.name, row.device, row.fps.toFixed(1), `${row.median.toFixed(1)} ms`];
+    line(table.tBodies[0] ?? table.createTBody(), cells, "td");
+  };
+  line(table.createTHead(), ["backend", "device", "frames a second", "a frame"], "th");
+  for (const backend of BACKENDS) {
+    note.textContent = `Timing ${backend}`;
+    await timeBackend(backend).then(show, (error: Error) =>
+      show({ name: backend, device: error.message, fps: 0, median: NaN }),
+    );
+  }
+  note.textContent = "Timing ONNX Runtime alone";
+  await timeAlone().then(show, (error: Error) =>
+    show({ name: "onnxruntime-web alone", device: error.message, fps: 0, median: NaN }),
+  );
+  const threads = crossOriginIsolated ? "" : " WASM has one thread, as the page is not isolated.";
+  note.textContent = `Done. Each was timed for ${SPAN / 1000} s, frame after frame.${threads}`;
+  Object.assign(window, { measured: rows });
+
+  async function timeBackend(backend: Backend): Promise<Row> {
+    const channels = model.card.color === "rgb" ? 3 : 1;
+    const wish = { addresses: addressesOf(model), times: 1, channels, order: [backend] } as const;
+    const { runner } = await openRunner(wish);
+    const picture = noise();
+    const times = await timed(() => runner.run(picture, 1, () => undefined));
+    const row = { name: backend, device: runner.device, ...summary(times) };
+    runner.dispose();
+    return row;
+  }
+
+  /** The network alone, from luma to luma, as anyone would call it. */
+  async function timeAlone(): Promise<Row> {
+    const folder = new URL("./ort/", import.meta.url).href;
+    const ort = (await import(`${folder}ort.wasm.min.mjs`)) as typeof Runtime;
+    ort.env.wasm.wasmPaths = folder;
+    ort.env.wasm.numThreads = crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+    const session = await ort.InferenceSession.create(addressesOf(model).onnx);
+    const planes = Float32Array.from({ length: WIDTH * HEIGHT }, Math.random);
+    const input = new ort.Tensor("float32", planes, [1, 1, HEIGHT, WIDTH]);
+    const times = await timed(() => session.run({ [session.inputNames[0]!]: input }));
+    const device = `CPU, ${ort.env.wasm.numThreads} threads`;
+    return { name: "onnxruntime-web alone", device, ...summary(times) };
+  }
+}
+
+async function timed(run: () => Promise<unknown>): Promise<number[]> {
+  for (let count = 0; count < WARM; count++) await run();
+  const times: number[] = [];
+  const end = performance.now() + SPAN;
+  while (times.length < LEAST || performance.now() < end) {
+    const begin = performance.now();
+    await run();
+    times.push(performance.now() - begin);
+  }
+  return times;
+}
+
+function summary(times: number[]): { fps: number; median: number } {
+  const sorted = [...times].sort((a, b) => a - b);
+  const whole = times.reduce((sum, time) => sum + time, 0);
+  return { fps: (1000 * times.length) / whole, median: sorted[sorted.length >> 1]! };
+}
+
+function noise(): OffscreenCanvas {
+  const canvas = new OffscreenCanvas(WIDTH, HEIGHT);
+  const context = canvas.getContext("2d")!;
+  const pixels = context.createImageData(WIDTH, HEIGHT);
+  pixels.data.forEach((_, at, all) => (all[at] = at % 4 === 3 ? 255 : Math.random() * 256));
+  context.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+function line(to: HTMLTableSectionElement, cells: string[], tag: "td" | "th"): void {
+  const row = to.insertRow();
+  for (const text of cells) {
+    const cell = document.createElement(tag);
+    cell.textContent = text;
+    row.append(cell);
+  }
+}
