@@ -1,4 +1,5 @@
 // `?bench`: how quick each backend is with the smallest student, beside ONNX Runtime alone.
+// `?bench=SECONDS&only=BACKEND` times each for so long, or one of them.
 
 import type * as Runtime from "onnxruntime-web";
 import { addressesOf, modelFor, type Catalogue } from "./catalogue";
@@ -7,8 +8,8 @@ import { BACKENDS, type Backend } from "./runners/runner";
 
 const [WIDTH, HEIGHT] = [640, 360];
 const WARM = 3;
-const SPAN = 4000; // ms that each is timed for
-const LEAST = 10; // frames
+const SPAN = 4; // seconds that each is timed for, or as ?bench=SECONDS says
+const LEAST = 3; // frames
 
 interface Row {
   name: string;
@@ -20,6 +21,9 @@ interface Row {
 /** Fills `section` with a table, and puts the same numbers on `window.measured`. */
 export async function bench(section: HTMLElement, { models }: Catalogue): Promise<void> {
   section.hidden = false;
+  const asked = new URLSearchParams(location.search);
+  const span = Number(asked.get("bench")) || SPAN;
+  const wanted = BACKENDS.filter((backend) => (asked.get("only") ?? backend) === backend);
   const model = modelFor(models, "nano-x2")!;
   const title = document.createElement("h2");
   title.textContent = `${model.name}, ${WIDTH} × ${HEIGHT}`;
@@ -34,7 +38,7 @@ export async function bench(section: HTMLElement, { models }: Catalogue): Promis
     line(table.tBodies[0] ?? table.createTBody(), cells, "td");
   };
   line(table.createTHead(), ["backend", "device", "frames a second", "a frame"], "th");
-  for (const backend of BACKENDS) {
+  for (const backend of wanted) {
     note.textContent = `Timing ${backend}`;
     await timeBackend(backend).then(show, (error: Error) =>
       show({ name: backend, device: error.message, fps: 0, median: NaN }),
@@ -45,7 +49,7 @@ export async function bench(section: HTMLElement, { models }: Catalogue): Promis
     show({ name: "onnxruntime-web alone", device: error.message, fps: 0, median: NaN }),
   );
   const threads = crossOriginIsolated ? "" : " WASM has one thread, as the page is not isolated.";
-  note.textContent = `Done. Each was timed for ${SPAN / 1000} s, frame after frame.${threads}`;
+  note.textContent = `Done. Each was timed for ${span} s, frame after frame.${threads}`;
   Object.assign(window, { measured: rows });
 
   async function timeBackend(backend: Backend): Promise<Row> {
@@ -53,7 +57,7 @@ export async function bench(section: HTMLElement, { models }: Catalogue): Promis
     const wish = { addresses: addressesOf(model), times: 1, channels, order: [backend] } as const;
     const { runner } = await openRunner(wish);
     const picture = noise();
-    const times = await timed(() => runner.run(picture, 1, () => undefined));
+    const times = await timed(span, () => runner.run(picture, 1, () => undefined));
     const row = { name: backend, device: runner.device, ...summary(times) };
     runner.dispose();
     return row;
@@ -68,16 +72,16 @@ export async function bench(section: HTMLElement, { models }: Catalogue): Promis
     const session = await ort.InferenceSession.create(addressesOf(model).onnx);
     const planes = Float32Array.from({ length: WIDTH * HEIGHT }, Math.random);
     const input = new ort.Tensor("float32", planes, [1, 1, HEIGHT, WIDTH]);
-    const times = await timed(() => session.run({ [session.inputNames[0]!]: input }));
+    const times = await timed(span, () => session.run({ [session.inputNames[0]!]: input }));
     const device = `CPU, ${ort.env.wasm.numThreads} threads`;
     return { name: "onnxruntime-web alone", device, ...summary(times) };
   }
 }
 
-async function timed(run: () => Promise<unknown>): Promise<number[]> {
+async function timed(span: number, run: () => Promise<unknown>): Promise<number[]> {
   for (let count = 0; count < WARM; count++) await run();
   const times: number[] = [];
-  const end = performance.now() + SPAN;
+  const end = performance.now() + 1000 * span;
   while (times.length < LEAST || performance.now() < end) {
     const begin = performance.now();
     await run();
