@@ -1,0 +1,151 @@
+"""Live video in a real browser: a camera from a file, whose sharp source is known."""
+
+import base64
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from kdsharp.color import luma
+from tests.integration.browsing import READY, browsing, make_site, serving
+from tests.integration.tabs import tabs
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+SIZE = (240, 136)
+FRAMES = 12
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+NUMBERS = "[data-numbers][data-frames]"
+TAKE = """async (count) => {
+    const [track] = document.querySelector(".after video").srcObject.getVideoTracks();
+    const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+    const taken = [];
+    while (taken.length < count) {
+        const { value } = await reader.read();
+        const canvas = new OffscreenCanvas(value.displayWidth, value.displayHeight);
+        const context = canvas.getContext("2d");
+        context.drawImage(value, 0, 0);
+        value.close();
+        const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
+        const gray = data.filter((_, at) => at % 4 === 1);
+        taken.push([btoa(gray.reduce((all, byte) => all + String.fromCharCode(byte), "")),
+                    width, height]);
+    }
+    await reader.cancel();
+    return taken;
+}"""
+WITHOUT_TRACKS = "delete MediaStreamTrackProcessor; delete MediaStreamTrackGenerator;"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    make_site(folder / "site")
+    with serving(folder / "site") as address:
+        yield f"{address}/"
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory):
+    """Sharp frames (N, H, W) of luma, soft ones, and a file of the soft ones for the camera."""
+    gray = Image.fromarray(np.rint(luma(data.chelsea())).astype(np.uint8))
+    whole = [gray.crop((40 + 6 * n, 60, 40 + 6 * n + SIZE[0], 60 + SIZE[1])) for n in range(FRAMES)]
+    half = (SIZE[0] // 2, SIZE[1] // 2)
+    cubic = Image.Resampling.BICUBIC
+    soft = [frame.resize(half, cubic).resize(SIZE, cubic) for frame in whole]
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{SIZE[0]} H{SIZE[1]} F25:1 Ip A1:1 C420jpeg\n".encode())
+        for frame in soft:
+            studio = np.rint(16 + np.asarray(frame) * (219 / 255)).astype(np.uint8)
+            file.write(b"FRAME\n" + studio.tobytes() + bytes([128]) * (2 * half[0] * half[1]))
+    return np.stack(whole), np.stack(soft), path
+
+
+def psnr(a, b):
+    return 10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2))
+
+
+@pytest.mark.parametrize("backend", ["wasm", "webgl2", "webgpu"])
+def test_frames_change_and_are_sharper(site, filmed, backend):
+    truth, soft, path = filmed
+    with browsing(f"{site}#live", *CAMERA, f"--use-file-for-fake-video-capture={path}") as page:
+        page.wait_for_selector(READY)
+        page.uncheck("#live [name=adapt]")
+        page.select_option("#live [name=backend]", backend)
+        page.click("[name=camera]")
+        page.wait_for_selector(NUMBERS)
+        assert page.locator(NUMBERS).get_attribute("data-backend") == backend
+        shown = page.inner_text(NUMBERS)
+        assert f"{SIZE[0]} × {SIZE[1]}" in shown and "nano-x2" in shown
+        assert ("in software" in shown) == (backend != "wasm")
+        taken = page.evaluate(TAKE, 4)
+        page.click("[name=stop]")
+        page.wait_for_selector(".stage:not(.running)")
+    seen = set()
+    for letters, width, height in taken:
+        assert (width, height) == SIZE
+        found = np.frombuffer(base64.b64decode(letters), np.uint8).reshape(height, width)
+        number = int(np.argmax([psnr(found, frame) for frame in truth]))
+        gain = psnr(found, truth[number]) - psnr(soft[number], truth[number])
+        assert gain > 0.5
+        seen.add(number)
+    assert len(seen) > 1
+
+
+def test_what_runs_is_what_is_shown(site, filmed):
+    """A graphics card that is the CPU loses against WASM, and the page says so."""
+    with browsing(
+        f"{site}#live", *CAMERA, f"--use-file-for-fake-video-capture={filmed[2]}"
+    ) as page:
+        page.wait_for_selector(READY)
+        page.click("[name=camera]")
+        page.wait_for_selector(NUMBERS)
+        assert page.locator(NUMBERS).get_attribute("data-backend") == "wasm"
+        said = page.inner_text("#live [role=status]")
+        assert "webgpu: SwiftShader is no graphics card" in said
+
+
+def test_quality_steps_down_to_keep_up(site, filmed):
+    with browsing(
+        f"{site}#live", *CAMERA, f"--use-file-for-fake-video-capture={filmed[2]}"
+    ) as page:
+        page.wait_for_selector(READY)
+        page.select_option("#live [name=model]", "small-x2")
+        page.select_option("#live [name=backend]", "webgl2")  # far too slow for that here
+        page.click("[name=camera]")
+        page.wait_for_function(f"() => /nano/.test(document.querySelector('{NUMBERS}')?.innerText)")
+        assert "stepped down" in page.inner_text("#live [role=status]")
+
+
+@pytest.mark.parametrize("prepared", ["", WITHOUT_TRACKS], ids=["tracks", "timer"])
+def test_a_hidden_page_goes_on(site, filmed, prepared):
+    frames = "Number(document.querySelector('[data-numbers]').dataset.frames ?? 0)"
+    with tabs(*CAMERA, f"--use-file-for-fake-video-capture={filmed[2]}") as browser:
+        tab = browser.open("about:blank")
+        browser.ask("Page.enable", tab)
+        browser.ask("Page.addScriptToEvaluateOnNewDocument", tab, source=prepared)
+        browser.ask("Page.navigate", tab, url=f"{site}#live")
+        wait(lambda: browser.evaluate(tab, f"!!document.querySelector('{READY}')"))
+        browser.evaluate(tab, "document.querySelector('[name=camera]').click()")
+        wait(lambda: browser.evaluate(tab, frames) > 0)
+        shown = browser.evaluate(tab, "document.querySelector('.after').firstChild.tagName")
+        assert shown == ("CANVAS" if prepared else "VIDEO")
+        browser.open("about:blank")
+        wait(lambda: browser.evaluate(tab, "document.hidden"))
+        before = browser.evaluate(tab, frames)
+        if not prepared:  # what a call would send
+            taken = browser.evaluate(tab, f"({TAKE})(20)")
+            assert len({letters for letters, *_ in taken}) > 3
+        wait(lambda: browser.evaluate(tab, frames) > before + 20)
+        assert browser.evaluate(tab, "document.hidden")
+        assert [event for event in browser.events if "exception" in event["method"]] == []
+
+
+def wait(done):
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.1)
