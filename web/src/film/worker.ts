@@ -11,6 +11,7 @@ import {
   Input,
   Mp4OutputFormat,
   Output,
+  QUALITY_VERY_HIGH,
   WebMOutputFormat,
 } from "mediabunny";
 import type { Addresses } from "../catalogue";
@@ -46,9 +47,12 @@ async function convert({ film, strength, addresses, channels, order }: FilmAsked
     output: new Output({ format, target }),
     video: {
       forceTranscode: true,
+      bitrate: QUALITY_VERY_HIGH, // detail is what this is about
       process: async (sample) => {
         const frame = sample.toVideoFrame();
         try {
+          const made = await runner.frame?.(frame, strength, false);
+          if (made) return made;
           await runner.run(frame, strength, (canvas) => {
             if (copy.width !== canvas.width || copy.height !== canvas.height)
               [copy.width, copy.height] = [canvas.width, canvas.height];
