@@ -10,6 +10,7 @@ export interface Card {
   macs_per_pixel: number;
   sha256: string;
   receptive_radius: number;
+  mixture?: object | null;
   metrics?: { val?: Record<string, { psnr_y?: number; ssim_y?: number } | undefined> };
 }
 
@@ -46,8 +47,25 @@ export async function readCatalogue(): Promise<Catalogue> {
   const address = at(service ? "v1/models" : "models/index.json");
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`${address} answers ${answer.status}`);
-  const found = (await answer.json()) as { models: Model[]; default?: string };
-  return { models: found.models, chosen: found.default ?? "auto", service };
+  const found = (await answer.json()) as { models: Listed[]; default?: string };
+  const models = await Promise.all(found.models.map(withCard));
+  const named = models.some(({ name }) => name === found.default);
+  return { models, chosen: named ? found.default! : "auto", service };
+}
+
+type Listed = Omit<Model, "card"> & { card: Card | string };
+
+/** A list may hold the cards, or say where each one is. */
+async function withCard(model: Listed): Promise<Model> {
+  if (typeof model.card !== "string") return { ...model, card: model.card };
+  const answer = await fetch(new URL(model.card, document.baseURI));
+  if (!answer.ok) throw new Error(`${model.card} answers ${answer.status}`);
+  return { ...model, card: (await answer.json()) as Card };
+}
+
+/** Those that run in a browser: kernels that follow from the picture do not. */
+export function runnable(models: Model[]): Model[] {
+  return models.filter(({ card }) => !card.mixture);
 }
 
 export function addressesOf(model: Model): Addresses {

@@ -1,6 +1,6 @@
 // The view "Live": camera, screen or a video file, sharpened while it plays.
 
-import { addressesOf, modelFor, quickestLike, type Catalogue, type Model } from "../catalogue";
+import { addressesOf, modelFor, quickestLike, runnable, type Catalogue, type Model } from "../catalogue";
 import { BACKENDS, type Backend } from "../runners/runner";
 import { convertFilm } from "../film/film";
 import type { Level, State } from "./messages";
@@ -10,6 +10,7 @@ const FRAMES = 30; // a second, at most
 const NAMES: Record<Backend, string> = { webgpu: "WebGPU", webgl2: "WebGL2", wasm: "WASM" };
 
 export class Live {
+  private readonly models: Model[];
   private readonly stage: HTMLElement;
   private readonly before: HTMLVideoElement;
   private readonly form: HTMLFormElement;
@@ -20,14 +21,15 @@ export class Live {
 
   constructor(
     private readonly root: HTMLElement,
-    private readonly all: Catalogue,
+    all: Catalogue,
   ) {
+    this.models = runnable(all.models);
     this.stage = this.find(".stage");
     this.before = this.find<HTMLVideoElement>("video.before");
     this.form = this.find<HTMLFormElement>("form");
     const select = this.find<HTMLSelectElement>("[name=model]");
-    select.replaceChildren(...all.models.map(({ name }) => new Option(name)));
-    select.value = modelFor(all.models, "nano-x2")?.name ?? "";
+    select.replaceChildren(...this.models.map(({ name }) => new Option(name)));
+    select.value = modelFor(this.models, "nano-x2")?.name ?? "";
     this.on("camera", () => this.open(() => navigator.mediaDevices.getUserMedia({ video: true })));
     this.on("screen", () => this.open(() => navigator.mediaDevices.getDisplayMedia({ video: true })));
     this.on("stop", () => Promise.resolve(this.stop()));
@@ -59,7 +61,7 @@ export class Live {
   }
 
   private model(): Model {
-    return modelFor(this.all.models, this.field("model").value)!;
+    return modelFor(this.models, this.field("model").value)!;
   }
 
   private split(): void {
@@ -127,7 +129,7 @@ export class Live {
 
   private levels(): Level[] {
     const model = this.model();
-    const quick = quickestLike(this.all.models, model);
+    const quick = quickestLike(this.models, model);
     const level = (one: Model, half: boolean): Level => ({
       name: one.name,
       addresses: addressesOf(one),
@@ -141,7 +143,7 @@ export class Live {
   private tell(state: State): void {
     const kind = state.backend !== "wasm" && state.software ? ", in software" : "";
     const shown: Record<string, string> = {
-      "runs on": `${NAMES[state.backend]} (${state.device}${kind && state.device ? kind : kind})`,
+      "runs on": `${NAMES[state.backend]} (${state.device}${kind})`,
       picture: `${state.width} × ${state.height}${state.half ? ", at half size" : ""}`,
       model: state.model,
       "frames a second": state.fps.toFixed(1),

@@ -1,6 +1,6 @@
 // One picture of the list: its file, what came out last, and what that was made with.
 
-import { addressesOf, enlargesBy, type Catalogue, modelFor } from "../catalogue";
+import { addressesOf, enlargesBy, type Catalogue, modelFor, runnable } from "../catalogue";
 import { BACKENDS } from "../runners/runner";
 import { inWorker } from "./client";
 import { sharpenThere } from "./service";
@@ -88,8 +88,8 @@ export class Item {
     { models }: Catalogue,
     tell: (words: string) => void,
   ): Promise<void> {
-    const model = modelFor(models, wanted);
-    if (!model) throw new Error("there is no model");
+    const model = modelFor(runnable(models), wanted);
+    if (!model) throw new Error("there is no model that a browser can run");
     const times = asked > 1 ? enlargesBy(model) : 1;
     const begun = performance.now();
     tell("This browser sharpens it");
