@@ -50,7 +50,8 @@ export async function readCatalogue(): Promise<Catalogue> {
   const found = (await answer.json()) as { models: Listed[]; default?: string };
   const models = await Promise.all(found.models.map(withCard));
   const named = models.some(({ name }) => name === found.default);
-  return { models, chosen: named ? found.default! : "auto", service };
+  const chosen = named ? found.default! : service ? "auto" : (modelFor(models, "")?.name ?? "");
+  return { models, chosen, service };
 }
 
 type Listed = Omit<Model, "card"> & { card: Card | string };

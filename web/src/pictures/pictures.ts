@@ -62,11 +62,10 @@ export class Pictures {
     here.closest("label")!.hidden = !this.all.service;
     const names = this.all.models.map(({ name }) => name);
     select.replaceChildren(
-      ...(this.all.service ? [new Option("by the picture", "auto")] : []),
+      ...(this.all.chosen === "auto" ? [new Option("by the picture", "auto")] : []),
       ...names.map((name) => new Option(name)),
     );
-    const chosen = this.all.service ? this.all.chosen : (modelFor(this.all.models, "")?.name ?? "");
-    select.value = chosen;
+    select.value = this.all.chosen;
   }
 
   private choice(): Choice {

@@ -36,7 +36,8 @@ export async function sharpenThere(
 }
 
 export function query({ model, strength, times }: Request): string {
-  const asked = new URLSearchParams({ model, strength: String(strength) });
+  const asked = new URLSearchParams({ strength: String(strength) });
+  if (model !== "auto") asked.set("model", model); // else the service's own choice
   if (times > 1) asked.set("upscale", String(times));
   return `v1/sharpen?${asked}`;
 }
