@@ -37,17 +37,25 @@ REPORTS: Mapping[str, str] = {
 }
 """What of `reports/` goes along; with a title what is linked."""
 
-GALLERY: Mapping[str, str] = {
-    "before-after.png": "A photo that was enlarged by 2, before and after",
-    "panel.jpg": "A test photo: input, teacher, student, ground truth",
-    "page.png": "The page: before and after in step",
-    "live.png": "Live: the camera's picture sharpened in the browser",
-    "degradations.png": "What the recipes of the degradations do to a photo",
-    "mpv.jpg": "mpv without the shader, and with it",
-    "front.png": "How good and how quick the students are, beside others",
-    "robustness.png": "What they gain on many kinds of input",
+GALLERY: Mapping[str, tuple[str, str]] = {
+    "before-after.png": ("A photo that was enlarged by 2, before and after", "docs/sharpen"),
+    "panel.jpg": ("A test photo: input, teacher, student, ground truth", "docs/student"),
+    "page.png": ("The page: before and after in step", "docs/page"),
+    "live.png": ("The camera's picture, sharpened in the browser", "docs/page"),
+    "front.png": ("How good and how quick the students are, beside others", "docs/front"),
+    "robustness.png": ("What they gain on many kinds of input", "docs/robustness"),
+    "degradations.png": ("What the recipes of the degradations do", "docs/robustness"),
+    "mpv.jpg": ("mpv without the shader, and with it", "docs/players"),
+    "decision.png": ("A decision of the gate", "docs/promotion"),
 }
-"""Pictures of docs/images, and what they show."""
+"""Pictures of docs/images: what they show, and the page that tells more."""
+
+HEADERS = """\
+/*
+  Cross-Origin-Opener-Policy: same-origin
+  Cross-Origin-Embedder-Policy: require-corp
+"""
+"""For hosts that read a file of this name and form: with both, WASM has threads."""
 
 
 def main() -> int:
@@ -79,6 +87,7 @@ def build(out: Path) -> None:
         whole = Path(made) / "site"
         shutil.copytree(PAGE, whole)
         _models(whole / "models")
+        (whole / "_headers").write_text(HEADERS, encoding="utf-8")
         links = {"Gallery": "gallery.html", "Docs": "README.html", **dict(_reports(whole))}
         _start(whole, links)
         for page in _pages():
@@ -139,11 +148,11 @@ def _start(whole: Path, links: Mapping[str, str]) -> None:
     more = "\n        ".join(f'<a href="{to}">{title}</a>' for title, to in links.items())
     text = text.replace(KIND, KIND.replace("service", "static")).replace(MARK, more)
     (whole / "index.html").write_text(text, encoding="utf-8")
-    shown = {name: text for name, text in GALLERY.items() if (ROOT / "docs/images" / name).exists()}
     figures = "\n".join(
-        f'<figure><a href="docs/images/{name}"><img src="docs/images/{name}" alt="" loading="lazy">'
-        f"</a><figcaption>{words}</figcaption></figure>"
-        for name, words in shown.items()
+        f'<figure><img src="docs/images/{name}" alt="" loading="lazy">'
+        f'<figcaption><a href="{page}.html">{words}</a></figcaption></figure>'
+        for name, (words, page) in GALLERY.items()
+        if (ROOT / "docs" / "images" / name).exists()
     )
     body = f"<h1>Gallery</h1>\n{figures}"
     page = templated("Gallery", body, links, depth=0)

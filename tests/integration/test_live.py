@@ -107,7 +107,7 @@ def test_what_runs_is_what_is_shown(site, filmed):
         page.wait_for_selector(NUMBERS)
         assert page.locator(NUMBERS).get_attribute("data-backend") == "wasm"
         said = page.inner_text("#live [role=status]")
-        assert "webgpu: SwiftShader is no graphics card" in said
+        assert "WebGPU: SwiftShader is no graphics card" in said
 
 
 def test_quality_steps_down_to_keep_up(site, filmed):

@@ -93,7 +93,7 @@ def test_a_picture_is_sharpened_in_the_browser_as_by_the_command(site, photos):
         page.select_option("#pictures [name=model]", "nano-x2")
         page.set_input_files(FILES, path)
         page.wait_for_selector(DONE)
-        assert "nano-x2, in this browser (wasm" in page.inner_text(STATUS)
+        assert "nano-x2, in this browser (WASM" in page.inner_text(STATUS)
         content, name = download(page)
         assert name == "cat-sharp.png"
         soft, found = np.asarray(Image.open(path)), pixels(content)
@@ -103,7 +103,7 @@ def test_a_picture_is_sharpened_in_the_browser_as_by_the_command(site, photos):
         assert gain > 0.5
         page.select_option("#pictures [name=times]", "2")
         page.wait_for_function(
-            f"() => /in this browser \\(webg/.test(document.querySelector('{STATUS}').textContent)"
+            f"() => /in this browser \\(WebG/.test(document.querySelector('{STATUS}').textContent)"
         )
         large = pixels(download(page)[0])
         expected = Sharpener("nano-x2", precision="fp32").upscale(soft, 2)

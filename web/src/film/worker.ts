@@ -16,7 +16,7 @@ import {
 } from "mediabunny";
 import type { Addresses } from "../catalogue";
 import { openRunner } from "../runners/open";
-import type { Backend } from "../runners/runner";
+import { NAMES, type Backend } from "../runners/runner";
 
 export interface FilmAsked {
   film: Blob;
@@ -73,7 +73,7 @@ async function convert({ film, strength, addresses, channels, order }: FilmAsked
   conversion.onProgress = (share) => tell({ share });
   await conversion.execute();
   const type = webm ? "video/webm" : "video/mp4";
-  const by = `${runner.backend}, ${runner.device}${lost.length ? `; left out: ${lost.join(", ")}` : ""}`;
+  const by = `${NAMES[runner.backend]}, ${runner.device}${lost.length ? `; left out: ${lost.join(", ")}` : ""}`;
   tell({ file: new Blob([target.buffer!], { type }), suffix: webm ? "webm" : "mp4", by });
 }
 

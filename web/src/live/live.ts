@@ -1,13 +1,12 @@
 // The view "Live": camera, screen or a video file, sharpened while it plays.
 
 import { addressesOf, modelFor, quickestLike, runnable, type Catalogue, type Model } from "../catalogue";
-import { BACKENDS, type Backend } from "../runners/runner";
+import { BACKENDS, NAMES, type Backend } from "../runners/runner";
 import { convertFilm } from "../film/film";
 import type { Level, State } from "./messages";
 import { sharpenTrack, type Sharp } from "./track";
 
 const FRAMES = 30; // a second, at most
-const NAMES: Record<Backend, string> = { webgpu: "WebGPU", webgl2: "WebGL2", wasm: "WASM" };
 
 export class Live {
   private readonly models: Model[];

@@ -1,7 +1,7 @@
 // Live video: each frame is sharpened here, away from the page, which may be hidden.
 
 import { openRunner } from "../runners/open";
-import type { Backend, Opened, Picture, Runner } from "../runners/runner";
+import { NAMES, type Backend, type Opened, type Picture, type Runner } from "../runners/runner";
 import { sizeOf } from "../runners/wasm";
 import type { FromWorker, Level, Start, ToWorker } from "./messages";
 import { Meter } from "./meter";
@@ -103,7 +103,7 @@ class Live {
   private fall(backend: Backend, error: unknown): void {
     for (const { runner } of this.opened.values()) runner.dispose();
     this.opened.clear();
-    this.failed.push(`${backend}: ${error instanceof Error ? error.message : String(error)}`);
+    this.failed.push(`${NAMES[backend]}: ${error instanceof Error ? error.message : String(error)}`);
     const left = this.order.filter((one) => one !== backend);
     if (left.length) this.order = left;
   }

@@ -1,7 +1,7 @@
 // Pictures are decoded, sharpened in tiles and encoded here, so that the page never waits.
 
 import { openRunner } from "../runners/open";
-import type { Backend, Opened } from "../runners/runner";
+import { NAMES, type Backend, type Opened } from "../runners/runner";
 import type { Addresses } from "../catalogue";
 import { halo, tiles } from "./tiles";
 
@@ -53,7 +53,7 @@ async function answer({ id, file, sharpen }: Asked): Promise<void> {
   const made = await canvas.convertToBlob({ type, quality: QUALITY });
   const whole = canvas.transferToImageBitmap();
   const after = { whole, small: await smaller(whole) };
-  const ran = `${runner.backend}, ${runner.device}`;
+  const ran = `${NAMES[runner.backend]}, ${runner.device}`;
   tell({ id, before, after, file: made, ran }, [
     ...[before.whole, before.small, after.whole, after.small],
   ]);

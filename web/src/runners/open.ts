@@ -3,7 +3,7 @@
 import { openWasm } from "./wasm";
 import { openWebGL2 } from "./webgl2";
 import { openWebGPU } from "./webgpu";
-import type { Backend, Opened, Runner, Wish } from "./runner";
+import { NAMES, type Backend, type Opened, type Runner, type Wish } from "./runner";
 
 const OPEN: Record<Backend, (wish: Wish) => Promise<Runner>> = {
   webgpu: openWebGPU,
@@ -33,16 +33,16 @@ export async function openRunner(wish: Wish): Promise<Opened> {
         spare?.dispose();
         return { runner, failed };
       }
-      failed.push(`${backend}: ${runner.device} is no graphics card`);
+      failed.push(`${NAMES[backend]}: ${runner.device} is no graphics card`);
       spare?.dispose();
       spare = runner;
     } catch (error) {
       runner?.dispose();
-      failed.push(`${backend}: ${error instanceof Error ? error.message : String(error)}`);
+      failed.push(`${NAMES[backend]}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   if (!spare) throw new Error(failed.join("; "));
-  return { runner: spare, failed: failed.filter((reason) => !reason.startsWith(spare.backend)) };
+  return { runner: spare, failed: failed.filter((reason) => !reason.startsWith(NAMES[spare.backend])) };
 }
 
 /** Throws unless `runner` sharpens an edge: a driver that fails often leaves black, or the input. */

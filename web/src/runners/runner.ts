@@ -7,6 +7,9 @@ export type Picture = VideoFrame | ImageBitmap | OffscreenCanvas;
 
 export const BACKENDS: readonly Backend[] = ["webgpu", "webgl2", "wasm"];
 
+/** As people write them. */
+export const NAMES: Record<Backend, string> = { webgpu: "WebGPU", webgl2: "WebGL2", wasm: "WASM" };
+
 export interface Runner {
   readonly backend: Backend;
   /** The device's own name, such as a graphics card. */
