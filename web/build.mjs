@@ -51,17 +51,19 @@ async function page(out) {
   await writeFile(join(out, "sources.json"), `${JSON.stringify({ sha256: await digest() })}\n`);
 }
 
-/** The texts of the licences of what is built in. */
+/** The texts of the licences of what is built in; one package leaves its own out. */
 async function licences() {
+  const texts = {
+    mediabunny: join(here, "node_modules/mediabunny/LICENSE"),
+    "onnxruntime-web": join(here, "licences/onnxruntime-web.txt"),
+  };
   const parts = [];
-  for (const [name, path] of [
-    ["mediabunny", "LICENSE"],
-    ["onnxruntime-web", "../onnxruntime-common/package.json"],
-  ]) {
-    const folder = join(here, "node_modules", name);
-    const { version, license, homepage } = JSON.parse(await readFile(join(folder, "package.json")));
-    const text = path === "LICENSE" ? `\n${await readFile(join(folder, path), "utf8")}` : "";
-    parts.push(`${name} ${version}, ${license}, ${homepage}\n${text}`);
+  for (const [name, text] of Object.entries(texts)) {
+    const { version, license, homepage } = JSON.parse(
+      await readFile(join(here, "node_modules", name, "package.json"), "utf8"),
+    );
+    const where = homepage ? `, ${homepage}` : "";
+    parts.push(`${name} ${version}, ${license}${where}\n\n${await readFile(text, "utf8")}`);
   }
   return parts.join("\n");
 }

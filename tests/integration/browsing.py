@@ -3,9 +3,13 @@
 import contextlib
 import functools
 import http.server
+import importlib.util
+import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,6 +54,37 @@ def serving(folder, headers=ISOLATED):
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
+
+
+@contextlib.contextmanager
+def running_service():
+    """The address of `kdsharp serve`; skips the test where this tree has none."""
+    found = importlib.util.find_spec("kdsharp.serve")
+    if found is None or found.origin is None:  # the folder of the page alone
+        pytest.skip("this tree has no kdsharp.serve")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/"
+    command = [sys.executable, "-m", "kdsharp", "serve", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        try:
+            end = time.monotonic() + LONG
+            while not ready(address):
+                assert process.poll() is None and time.monotonic() < end
+                time.sleep(0.2)
+            yield address
+        finally:
+            process.terminate()
+
+
+def ready(address):
+    """Whether a service there takes pictures."""
+    try:
+        with urllib.request.urlopen(f"{address}v2/health/ready"):
+            return True
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Live video in a real browser: a camera from a file, whose sharp source is known."""
 
 import base64
+import re
 import subprocess
 import time
 
@@ -10,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 from kdsharp.color import luma
-from tests.integration.browsing import READY, browsing, make_site, serving
+from tests.integration.browsing import READY, browsing, make_site, running_service, serving
 from tests.integration.players import program
 from tests.integration.tabs import tabs
 
@@ -110,6 +111,16 @@ def test_what_runs_is_what_is_shown(site, filmed):
         assert "WebGPU: SwiftShader is no graphics card" in said
 
 
+def test_the_service_lets_wasm_have_threads(filmed):
+    """Its headers isolate the page, and its policy allows what the runtime needs."""
+    camera = f"--use-file-for-fake-video-capture={filmed[2]}"
+    with running_service() as address, browsing(f"{address}#live", *CAMERA, camera) as page:
+        page.wait_for_selector(READY)
+        page.click("[name=camera]")
+        page.wait_for_selector(NUMBERS)
+        assert re.search(r"WASM \(CPU, \d+ threads\)", page.inner_text(NUMBERS))
+
+
 def test_quality_steps_down_to_keep_up(site, filmed):
     with browsing(
         f"{site}#live", *CAMERA, f"--use-file-for-fake-video-capture={filmed[2]}"
@@ -144,6 +155,37 @@ def test_a_hidden_page_goes_on(site, filmed, prepared):
         wait(lambda: browser.evaluate(tab, frames) > before + 20)
         assert browser.evaluate(tab, "document.hidden")
         assert [event for event in browser.events if "exception" in event["method"]] == []
+
+
+CALL = """async () => {
+    const { sharpenTrack } = await import("./assets/track.js");
+    const file = (name) => new URL(`models/nano-x2/${name}`, location.href).href;
+    const [webgl2, wgsl, onnx] = ["webgl2.js", "wgsl.js", "student.onnx"].map(file);
+    const addresses = { webgl2, wgsl, onnx };
+    const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+    const levels = [{ name: "nano-x2", addresses, channels: 1, half: false }];
+    const sharp = await sharpenTrack(stream.getVideoTracks()[0], { levels });
+    const [here, there] = [new RTCPeerConnection(), new RTCPeerConnection()];
+    here.onicecandidate = ({ candidate }) => candidate && there.addIceCandidate(candidate);
+    there.onicecandidate = ({ candidate }) => candidate && here.addIceCandidate(candidate);
+    const seen = new Promise((done) => (there.ontrack = ({ track }) => done(track)));
+    here.addTrack(sharp.track);
+    await here.setLocalDescription();
+    await there.setRemoteDescription(here.localDescription);
+    await there.setLocalDescription();
+    await here.setRemoteDescription(there.localDescription);
+    const reader = new MediaStreamTrackProcessor({ track: await seen }).readable.getReader();
+    let frames = 0;
+    for (; frames < 10; frames++) (await reader.read()).value.close();
+    sharp.stop();
+    return frames;
+}"""
+
+
+def test_a_call_gets_the_sharpened_track(site, filmed):
+    with browsing(site, *CAMERA, f"--use-file-for-fake-video-capture={filmed[2]}") as page:
+        page.wait_for_selector(READY)
+        assert page.evaluate(CALL) == 10
 
 
 def wait(done):

@@ -1,13 +1,10 @@
 """The page in a real browser: pictures, on a plain host and beside the service."""
 
 import base64
-import importlib.util
 import io
 import re
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
 import numpy as np
@@ -18,7 +15,15 @@ from skimage import data
 from kdsharp import Sharpener
 from kdsharp.metrics import psnr
 from kdsharp.runtime.catalog import SHIPPED
-from tests.integration.browsing import READY, ROOT, browsing, make_site, serving, settle
+from tests.integration.browsing import (
+    READY,
+    ROOT,
+    browsing,
+    make_site,
+    running_service,
+    serving,
+    settle,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -235,28 +240,8 @@ def test_the_bench_times_wasm(site):
 
 @pytest.fixture(scope="module")
 def service():
-    """The address of `kdsharp serve`."""
-    found = importlib.util.find_spec("kdsharp.serve")
-    if found is None or found.origin is None:
-        pytest.skip("this tree has no kdsharp.serve")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "kdsharp", "serve", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-        try:
-            end = time.monotonic() + 60
-            while True:
-                try:
-                    urllib.request.urlopen(f"{address}/v2/health/ready")
-                    break
-                except OSError:
-                    assert process.poll() is None and time.monotonic() < end
-                    time.sleep(0.2)
-            yield f"{address}/"
-        finally:
-            process.terminate()
+    with running_service() as address:
+        yield address
 
 
 @pytest.mark.parametrize("model", ["auto", "nano-x2"])
@@ -272,6 +257,18 @@ def test_the_service_gives_the_bytes_of_the_command(service, photos, tmp_path, m
         page.wait_for_selector(DONE)
         assert "by the service" in page.inner_text(STATUS)
         assert download(page)[0] == (tmp_path / "out.png").read_bytes()
+
+
+def test_what_the_browser_cannot_show_is_still_sharpened(service, photos, tmp_path):
+    Image.open(photos[1]).save(tmp_path / "cat.tif")
+    with browsing(service) as page:
+        page.wait_for_selector(READY)
+        page.set_input_files(FILES, tmp_path / "cat.tif")
+        page.wait_for_selector(DONE)
+        assert "cannot show it" in page.inner_text(STATUS)
+        content, name = download(page)
+        assert name == "cat-sharp.tif"
+        assert pixels(content).shape == np.asarray(Image.open(photos[1])).shape
 
 
 def test_a_switch_keeps_the_picture_on_the_device(service, photos):

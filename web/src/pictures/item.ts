@@ -37,7 +37,7 @@ export class Item {
   /** Makes the result anew if the choice is another one; tells how far it is, in words. */
   async sharpen(choice: Choice, all: Catalogue, tell: (words: string) => void): Promise<void> {
     const wanted = JSON.stringify(choice);
-    if (wanted === this.made && this.result) return this.before ? undefined : this.wake();
+    if (wanted === this.made && this.result) return this.after ? undefined : this.wake();
     this.stop.abort();
     const { signal } = (this.stop = new AbortController());
     this.made = wanted;
@@ -48,7 +48,7 @@ export class Item {
       if (signal.aborted) return;
       this.error = error instanceof Error ? error.message : String(error);
       this.result = null;
-      if (!this.before) this.before = (await inWorker({ file: this.file }).catch(() => null))?.before ?? null;
+      this.before ??= await shown(this.file);
     }
   }
 
@@ -62,9 +62,8 @@ export class Item {
   }
 
   private async wake(): Promise<void> {
-    const files = [this.file, this.result!.file];
-    const [before, after] = await Promise.all(files.map((file) => inWorker({ file })));
-    [this.before, this.after] = [before!.before, after!.before];
+    const found = await Promise.all([this.file, this.result!.file].map(shown));
+    [this.before, this.after] = [found[0] ?? null, found[1] ?? null];
   }
 
   private async byService(
@@ -76,11 +75,11 @@ export class Item {
     tell("The service sharpens it");
     const answer = await sharpenThere(this.file, { model, strength, times }, signal);
     const took = Math.round(performance.now() - begun);
-    const files = [this.file, answer.file];
-    const [before, after] = await Promise.all(files.map((file) => inWorker({ file })));
+    const [before, after] = await Promise.all([this.file, answer.file].map(shown));
+    const blind = before && after ? "" : "; this browser cannot show it";
     const route = answer.route && answer.route !== answer.model ? `, ${answer.route}` : "";
-    const by = `${answer.model || "left as it is"}${route}, by the service in ${took} ms`;
-    this.keep(before!.before, after!.before, answer.file, by);
+    const by = `${answer.model || "left as it is"}${route}, by the service in ${took} ms${blind}`;
+    this.keep(before ?? null, after ?? null, answer.file, by);
   }
 
   private async byBrowser(
@@ -113,11 +112,19 @@ export class Item {
     this.keep(done.before, done.after!, done.file!, `${model.name}, in this browser (${done.ran}) in ${took} s`);
   }
 
-  private keep(before: Shown, after: Shown, file: Blob, by: string): void {
+  private keep(before: Shown | null, after: Shown | null, file: Blob, by: string): void {
     this.rest();
     [this.before, this.after] = [before, after];
     this.result = { file, by, name: named(this.name, file.type) };
   }
+}
+
+/** The pixels of a file, or null: the service reads more formats than browsers do. */
+function shown(file: Blob): Promise<Shown | null> {
+  return inWorker({ file }).then(
+    ({ before }) => before,
+    () => null,
+  );
 }
 
 const SUFFIXES: Record<string, string> = {
