@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 from kdsharp.color import luma
-from tests.integration.browsing import READY, browsing, make_site, running_service, serving
+from tests.integration.browsing import READY, browsing, running_service
 from tests.integration.players import program
 from tests.integration.tabs import tabs
 
@@ -40,14 +40,6 @@ TAKE = """async (count) => {
     return taken;
 }"""
 WITHOUT_TRACKS = "delete MediaStreamTrackProcessor; delete MediaStreamTrackGenerator;"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    make_site(folder / "site")
-    with serving(folder / "site") as address:
-        yield f"{address}/"
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import io
 import re
 import subprocess
 import sys
-import urllib.request
 
 import numpy as np
 import pytest
@@ -14,16 +13,7 @@ from skimage import data
 
 from kdsharp import Sharpener
 from kdsharp.metrics import psnr
-from kdsharp.runtime.catalog import SHIPPED
-from tests.integration.browsing import (
-    READY,
-    ROOT,
-    browsing,
-    make_site,
-    running_service,
-    serving,
-    settle,
-)
+from tests.integration.browsing import READY, ROOT, browsing, running_service, settle
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -51,15 +41,6 @@ GIVE = """([kind, letters]) => {
 NAMELESS = """() => [...document.querySelectorAll("button, a, input, select, canvas, video")]
     .filter((one) => !(one.textContent.trim() || one.ariaLabel || one.labels?.length))
     .map((one) => one.outerHTML)"""
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The address of the static site, below a path of its own."""
-    folder = tmp_path_factory.mktemp("host")
-    make_site(folder / "some" / "path")
-    with serving(folder) as address:
-        yield f"{address}/some/path/"
 
 
 @pytest.fixture(scope="module")
@@ -214,30 +195,6 @@ def test_fifty_megapixels_neither_crash_nor_freeze_the_page(site, tmp_path):
         )
 
 
-def test_every_link_of_the_site_leads_somewhere(site):
-    seen, left = set(), [site]
-    while left:
-        address = left.pop()
-        seen.add(address)
-        with urllib.request.urlopen(address) as answer:
-            text = answer.read().decode() if "html" in answer.headers["Content-Type"] else ""
-        for found in re.findall(r'(?:href|src)="([^"#][^"]*)"', text):
-            target = urllib.request.urljoin(address, found.partition("#")[0])
-            if not re.match(r"(https?|mailto|data):", found) and target not in seen:
-                left.append(target)
-    pages = {path.stem for path in (ROOT / "docs").glob("*.md")}
-    assert {f"{site}docs/{name}.html" for name in pages} <= seen
-    assert all(address.startswith(site) for address in seen)
-
-
-def test_the_bench_times_wasm(site):
-    with browsing(f"{site}?bench=0.2&only=wasm") as page:
-        page.wait_for_function("() => window.measured")
-        rows = page.evaluate("window.measured")
-        assert [row["name"] for row in rows] == ["wasm", "onnxruntime-web alone"]
-        assert all(row["fps"] > 1 for row in rows)
-
-
 @pytest.fixture(scope="module")
 def service():
     with running_service() as address:
@@ -281,12 +238,3 @@ def test_a_switch_keeps_the_picture_on_the_device(service, photos):
         page.wait_for_selector(DONE)
         assert "in this browser" in page.inner_text(STATUS)
         assert all(method == "GET" for method, _ in asked)
-
-
-def test_every_model_that_ships_is_on_the_site(site):
-    with browsing(f"{site}#models") as page:
-        page.wait_for_selector(READY)
-        shown = set(page.locator("tbody button").all_inner_texts())
-        assert shown == {path.parent.name for path in SHIPPED.glob("*/card.json")}
-        page.get_by_role("button", name="nano-x2", exact=True).click()
-        assert "3,492 parameters" in page.inner_text("#models [data-card]")
