@@ -76,7 +76,7 @@ class Live {
   private async sharpen(runner: Runner, frame: Picture, half: boolean, time: number) {
     if (this.writer && runner.frame && "format" in frame) {
       const made = await runner.frame(frame, this.strength, half);
-      if (made) return void this.writer.write(made);
+      if (made) return this.write(made);
     }
     const source = half ? this.halved(frame) : frame;
     await runner.run(source, this.strength, (canvas) => this.emit(canvas, time));
@@ -99,13 +99,14 @@ class Live {
     return made;
   }
 
-  /** A device was lost: the next backend takes over, or this one anew if it is the last. */
+  /** A device was lost: the next backend takes over; throws if there is none. */
   private fall(backend: Backend, error: unknown): void {
     for (const { runner } of this.opened.values()) runner.dispose();
     this.opened.clear();
     this.failed.push(`${NAMES[backend]}: ${error instanceof Error ? error.message : String(error)}`);
     const left = this.order.filter((one) => one !== backend);
-    if (left.length) this.order = left;
+    if (!left.length) throw error;
+    this.order = left;
   }
 
   private halved(frame: Picture): OffscreenCanvas {
@@ -120,13 +121,17 @@ class Live {
 
   private emit(canvas: OffscreenCanvas, timestamp: number): void {
     if (this.writer) {
-      void this.writer.write(new VideoFrame(canvas, { timestamp, alpha: "discard" }));
+      this.write(new VideoFrame(canvas, { timestamp, alpha: "discard" }));
     } else if (this.shown) {
       const { canvas: target } = this.shown;
       if (target.width !== canvas.width || target.height !== canvas.height)
         [target.width, target.height] = [canvas.width, canvas.height];
       this.shown.drawImage(canvas, 0, 0);
     }
+  }
+
+  private write(frame: VideoFrame): void {
+    this.writer!.write(frame).catch(() => frame.close()); // nobody wants the track any more
   }
 
   private report(now: number, frame: Picture): void {
