@@ -4,7 +4,7 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 SHELL := /bin/sh
 
-.PHONY: help run test test-integration lint audit format ui up down lock setup
+.PHONY: help run test test-integration lint audit format web site ui up down lock setup
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,15 @@ audit: setup ## Look for known vulnerabilities in the locked packages
 format: setup ## Sort imports and format
 	@ruff check --fix .
 	@ruff format .
+
+web: ## Build the page into kdsharp/serve/page, with npm
+	@npm ci --prefix web
+	@npm run --prefix web check
+	@npm test --prefix web
+	@npm run --prefix web build
+
+site: setup ## Page, models, gallery and docs as plain files, in site/
+	@python scripts/plain_site.py
 
 ui: setup ## MLflow's pages in the browser
 	@python -m pipeline ui

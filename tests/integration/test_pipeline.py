@@ -144,7 +144,8 @@ def test_push_and_pull_carry_the_results_to_another_machine(finished, tmp_path):
     finished.run("dvc", "remote", "add", "-f", "--local", "-d", "store", str(remote))
     finished.run("dvc", "push")
     other = make_checkout(tmp_path / "other")
-    shutil.copy(finished.root / "dvc.lock", other.root)
+    for committed in ("dvc.lock", "metrics.json"):
+        shutil.copy(finished.root / committed, other.root)
     other.run("dvc", "remote", "add", "--local", "-d", "store", str(remote))
     other.run("dvc", "pull")
     assert "up to date" in other.run("dvc", "repro").stdout
