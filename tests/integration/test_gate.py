@@ -38,7 +38,7 @@ def repro(checkout, code=0):
 
 def test_the_set_outlives_new_photos_and_a_missing_folder(checkout, tmp_path):
     said, first = repro(checkout)
-    assert "8 crops (photos: 2) from the test photos of photos, cut anew" in said
+    assert "8 crops (photos: 2) from the test photos of the folder photos, cut anew" in said
     assert "Running stage" in said
     assert "weak evidence" in said
     said, same = repro(checkout)
@@ -67,7 +67,7 @@ def test_the_set_outlives_new_photos_and_a_missing_folder(checkout, tmp_path):
     checkout.set(gate__version=2)
     said, second = repro(checkout)
     assert second != first
-    assert "9 crops (photos: 3) from the test photos of photos, cut anew" in said
+    assert "9 crops (photos: 3) from the test photos of the folder photos, cut anew" in said
     assert "Running stage" not in repro(checkout)[0]
 
     # A clone whose cache is empty can only cut it, here from the same photos.
