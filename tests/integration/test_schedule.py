@@ -130,7 +130,9 @@ def test_a_schedule_retrains_promotes_and_ends_early_when_nothing_is_new(stand, 
     times = [(run["start_time"], run["end_time"]) for run in finished(stand, 3)]
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(times))
 
-    # The deployments that people start, in the checkout itself.
+    # The deployments that people start, in the checkout itself, brought up to date as the summary
+    # says.
+    project.run("dvc", "checkout")
     assert started(stand, "promote/promote")["state_name"] == "Unchanged"
     assert (
         started(stand, "rollback/rollback")["state_type"] == "FAILED"
