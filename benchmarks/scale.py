@@ -2,12 +2,13 @@
 
     python -m benchmarks.scale
     python -m benchmarks.scale --photos 20 40 --side 256 --scored 2    # a quick look
-    python -m benchmarks.scale --photos 10000 --predict 0 --work scale # measured, not predicted
+    python -m benchmarks.scale --predict 10000 --measure --work scale  # was it right?
 
 Photos are made: noise whose spectrum falls as that of photos, cut by rectangles, as JPEG. Each
 number of photos goes through the stages in a folder of its own; networks are those of params.yaml,
 not trained, which takes as long to run. Then one photo is added. `predicted` is the line through
-the first and the last number of photos, but for what is capped. CPU is the seconds of all cores.
+the first and the last number of photos, but for what is capped. CPU is the seconds of all cores,
+which other programs disturb less: `--measure` says by how much the prediction of those was off.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,16 +74,21 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=864, help="height of a photo, 4 to 3")
     parser.add_argument("--scored", type=int, default=None, help="evaluate.photos")
     parser.add_argument("--predict", type=int, default=10_000, help="photos; 0: nothing")
+    parser.add_argument("--measure", action="store_true", help="run what was predicted as well")
     parser.add_argument("--work", type=Path, default=None, help="keep photos and results here")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kdsharp-scale-") as temporary:
         work = (chosen.work or Path(temporary)).resolve()
         source = work / "photos"
-        _make_photos(source, max(chosen.photos) + 1, chosen.side)
-        found = {n: _measure(work / str(n), source, n, chosen.scored) for n in chosen.photos}
-    columns = [*chosen.photos, *[chosen.predict] * bool(chosen.predict)]
-    print(markdown(["stage, seconds (CPU), GB", *(f"{n:,} photos" for n in columns), "one more"],
-                   list(_rows(found, chosen))))  # fmt: skip
+        counts = [*chosen.photos, *[chosen.predict] * chosen.measure]
+        _make_photos(source, max(counts) + 1, chosen.side)
+        found = {n: _measure(work / str(n), source, n, chosen.scored) for n in counts}
+    columns = [f"{n:,} photos" for n in chosen.photos]
+    if chosen.predict:
+        columns.append(f"{chosen.predict:,} predicted")
+    if chosen.measure:
+        columns += [f"{chosen.predict:,} measured", "CPU off by"]
+    print(markdown(["stage, seconds (CPU), GB", *columns, "one more"], _rows(found, chosen)))
     for count, (_, _, changed, total) in found.items():
         print(f"\n{count:,} photos and one more: {changed} of {total} files of patches changed")
 
@@ -91,15 +97,23 @@ Found = tuple[Mapping[str, Taken], Mapping[str, Taken], int, int]
 """Of one number of photos: the stages, those after one more, the changed files, all of them."""
 
 
-def _rows(found: Mapping[int, Found], chosen: argparse.Namespace) -> Sequence[Sequence[str]]:
+def _rows(found: Mapping[int, Found], chosen: argparse.Namespace) -> list[list[str]]:
     rows = []
     for stage in STAGES:
-        cells = [_cell(taken[stage]) for taken, _, _, _ in found.values()]
+        taken = {n: first[stage] for n, (first, _, _, _) in found.items()}
+        fewer = {n: taken[n] for n in chosen.photos}
+        row = [stage, *map(_cell, fewer.values())]
+        capped = stage in {"export", "evaluate"}
+        wall, cpu = (
+            predicted({n: getattr(t, kind) for n, t in fewer.items()}, chosen.predict, capped)
+            for kind in ("seconds", "cpu_seconds")
+        )
         if chosen.predict:
-            each = {n: taken[stage].seconds for n, (taken, _, _, _) in found.items()}
-            capped = stage in {"export", "evaluate"}
-            cells.append(f"{predicted(each, chosen.predict, capped):,.0f} s predicted")
-        rows.append([stage, *cells, _cell(found[chosen.photos[-1]][1][stage])])
+            row.append(f"{wall:,.0f} s ({cpu:,.0f})")
+        if chosen.measure:
+            measured = taken[chosen.predict]
+            row += [_cell(measured), f"{100 * (measured.cpu_seconds / cpu - 1):+.0f} %"]
+        rows.append([*row, _cell(found[max(found)][1][stage])])
     return rows
 
 

@@ -135,11 +135,11 @@ def test_near(run):
 
 def test_scale(run):
     sizes = ("--photos", 12, 20, "--side", 192, "--scored", 2)
-    said = run("scale", *sizes)
+    said = run("scale", *sizes, "--predict", 30, "--measure")
     table = {row[0]: row[1:] for row in rows(said)}
     assert list(table) == ["acquire", "patches", "gate", "export", "evaluate"]
-    assert all(len(cells) == 4 and cells[2].endswith("s predicted") for cells in table.values())
-    assert "20 photos and one more: " in said
+    assert all(len(cells) == 6 and cells[4].endswith(" %") for cells in table.values())
+    assert "30 photos and one more: " in said
 
 
 def test_creep(run):
