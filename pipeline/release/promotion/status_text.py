@@ -177,7 +177,8 @@ def _next(status: Status) -> Iterator[str]:
         yield f"Judge, promote  python -m pipeline promote {named}"
     if status.previous is not None:
         yield f"Go back         python -m pipeline rollback {named}"
-    numbers = [number for number in (status.production, status.candidate) if number is not None]
+    other = status.previous if status.candidate == status.production else status.candidate
+    numbers = [number for number in (status.production, other) if number is not None]
     if len(numbers) == 2:
         words = " ".join(map(str, numbers))
         yield f"Compare         python -m pipeline compare {words} {named}"

@@ -1,9 +1,11 @@
 """What the service can be told, and what the command says of it."""
 
+import io
 import socket
 import sys
 
 import pytest
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
 from kdsharp.errors import UserError
 from kdsharp.serve.settings import Settings, is_loopback
@@ -59,12 +61,15 @@ def test_without_the_extra_the_command_names_it(kdsharp, monkeypatch):
     assert (code, 'pip install "kdsharp[serve]"' in err) == (2, True)
 
 
-def test_spans(made, png, monkeypatch, capfd):
+def test_spans(made, png, monkeypatch):
+    said_to = io.StringIO()
+    begin = ConsoleSpanExporter.__init__  # it keeps the sys.stdout of whoever imports it first
+    monkeypatch.setattr(ConsoleSpanExporter, "__init__", lambda self: begin(self, out=said_to))
     monkeypatch.setenv(EXPORTER, "console")
     asked = made(trace=True)
     asked.ask("POST", "/v1/sharpen", content=png)
     asked.app._tracer.span_processor.force_flush()
-    said = capfd.readouterr().out
+    said = said_to.getvalue()
     assert '"name": "POST /v1/sharpen"' in said
     assert '"kdsharp.model": "model"' in said
     monkeypatch.setenv(EXPORTER, "no-such")
