@@ -48,7 +48,7 @@ def test_the_set_outlives_new_photos_and_a_missing_folder(checkout, tmp_path):
     photo(checkout.root / "photos" / "test" / "more.png", 100)
     said, same = repro(checkout)
     assert same == first
-    assert "8 crops (photos: 2), kept as it is" in said
+    assert "8 crops (photos: 2) from the test photos of the folder photos, kept as it is" in said
 
     # DVC keeps no run of a stage whose output persists: the stage itself asks the cache.
     shutil.rmtree(checkout.root / OUT)
