@@ -4,7 +4,7 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 SHELL := /bin/sh
 
-.PHONY: help run test test-integration lint audit format web site ui up down lock setup
+.PHONY: help run test test-integration lint audit secrets sbom format web site ui up down lock setup
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,12 @@ lint: setup ## ruff and mypy
 
 audit: setup ## Look for known vulnerabilities in the locked packages
 	@python scripts/audit.py
+
+secrets: setup ## Look for passwords, tokens and keys in the files of the checkout
+	@python scripts/secret_scan.py
+
+sbom: setup ## What the locked packages are, as CycloneDX in sbom.cdx.json
+	@python scripts/sbom.py
 
 format: setup ## Sort imports and format
 	@ruff check --fix .

@@ -1,15 +1,20 @@
-"""Which files below a folder hold pickled objects, as they are or packed in an archive."""
+"""Which files hold pickled objects, as they are or packed in an archive."""
 
 import pickletools
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 SUFFIXES = {".pkl", ".pickle", ".pt", ".pt2", ".pth", ".ckpt", ".joblib", ".cloudpickle"}
 
 
 def pickled(root: Path) -> list[str]:
-    """Their paths; those in archives with a `!` between."""
-    files = (path for path in sorted(root.rglob("*")) if path.is_file())
+    """The paths of those below a folder; those in archives with a `!` between."""
+    return pickled_among((path for path in sorted(root.rglob("*")) if path.is_file()), root)
+
+
+def pickled_among(files: Iterable[Path], root: Path) -> list[str]:
+    """The same of these files, as paths below `root`."""
     return [name for path in files for name in _inside(path, str(path.relative_to(root)))]
 
 

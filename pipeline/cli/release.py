@@ -167,8 +167,18 @@ def pull(
     model: _Known = "student",
     alias: Annotated[str | None, typer.Option(help="production, previous or candidate.")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Instead of an alias.")] = None,
+    verify_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="KDSHARP_VERIFY_KEY",
+            help="Only what the owner of this public key has signed.",
+        ),
+    ] = None,
 ) -> None:
     """Copy a registered model to a folder, on any machine that reaches the store.
+
+    Every file must have the SHA-256 that registry and card note, else nothing is written.
 
     Example: python -m pipeline pull --alias production --to models/production
     """
@@ -176,7 +186,8 @@ def pull(
 
     if alias is not None and version is not None:
         raise UserError("--alias or --version: name one of them")
-    found = pull_model(model, version or alias or "production", to=to, log=typer.echo)
+    which = version or alias or "production"
+    found = pull_model(model, which, to=to, verify_key=verify_key, log=typer.echo)
     typer.echo(f"{found} -> {to}")
 
 

@@ -105,17 +105,37 @@ def open_store() -> "tuple[MlflowClient, str]":
     uri = store_uri()
     database = database_of(uri)
     if database is None:
-        with _connected(uri) as artifacts:
+        with _connected(uri) as artifacts, _older_is_told('"$MLFLOW_TRACKING_URI"'):
             client = MlflowClient(uri, uri)
             return client, _experiment(client, artifacts)
     _require_plugin()
     # Of three processes that create one fresh store, MLflow lets two crash.
     with waiting(database.parent / ".lock", "MLflow's store", _log.debug):
         # Making the client already creates the tables.
-        client = MlflowClient(uri, uri)
-        experiment = _experiment(client, f"{SCHEME}:/")
+        with _older_is_told("sqlite:///" + shown_uri()):
+            client = MlflowClient(uri, uri)
+            experiment = _experiment(client, f"{SCHEME}:/")
         _require_address(client, experiment, database)
         return client, experiment
+
+
+@contextlib.contextmanager
+def _older_is_told(address: str) -> Iterator[None]:
+    """Raise `UserError` with the command for a database that MLflow finds to be of another time.
+
+    It upgrades none by itself, because older code does not read what was upgraded.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if "out-of-date database schema" not in str(error):
+            raise
+        raise UserError(
+            f"{shown_uri()}: was written by an older MLflow: make a backup, then "
+            f"mlflow db upgrade {address}"
+        ) from None
 
 
 def _require_plugin() -> None:

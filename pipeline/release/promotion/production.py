@@ -17,6 +17,8 @@ from kdsharp.errors import KdsharpError, TransientError, UserError, describe
 from kdsharp.files import atomic_dir, sha256_file
 from kdsharp.sharpening.sharpener import Sharpener
 from pipeline.release.gate.evidence import Decision
+from pipeline.release.promotion.signature import write_signature
+from pipeline.release.promotion.whole import require_whole
 from pipeline.release.registry.fingerprints import PHOTOS
 from pipeline.release.registry.history import Action, Entry, History
 from pipeline.release.registry.names import production_folder, role_of
@@ -134,12 +136,15 @@ def served_files(version: Version) -> list[str]:
 def serve(version: Version, files: Path) -> None:
     """Replace the production folder by the model in `files`, and try it out.
 
-    Raises `KdsharpError` if the model does not do in its place what it does in `files`.
+    Raises `UserError` if it is not whole (`require_whole`), and `KdsharpError` if the model does
+    not do in its place what it does in `files`.
     """
     target = production_folder(version.name)
     with atomic_dir(target) as folder:
         for name in served_files(version):
             (folder / name).write_bytes((files / name).read_bytes())
+        write_signature(version, folder)
+        require_whole(folder, target)
     try:
         expected, found = _sharpened(files), _sharpened(target)
     except Exception as error:

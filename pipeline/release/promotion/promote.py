@@ -11,9 +11,10 @@ from pipeline.release.promotion.committed import require_committed
 from pipeline.release.promotion.decision_record import note_outcome
 from pipeline.release.promotion.judge import Judged, judge
 from pipeline.release.promotion.production import Outcome, Promotion, change, me
+from pipeline.release.promotion.signature import read_signing_key, sign_version
 from pipeline.release.registry.history import find_history
 from pipeline.release.registry.names import registered_name
-from pipeline.release.registry.versions import Log, Registry, open_registry
+from pipeline.release.registry.versions import Log, Registry, find_version, open_registry
 
 __all__ = ["Answer", "Approve", "promote", "question", "short_reason"]
 
@@ -44,6 +45,7 @@ def promote(
 ) -> Promotion:
     """Judge `version` (else the candidate) of `model`, and put it into production if it passes.
 
+    Where $KDSHARP_SIGNING_KEY names a key, the card of a student is signed with it.
     `force` promotes what the gate refused, if it can be served at all; `why` is recorded.
     `approve` is asked when `promotion.approval` is manual, and when the evidence is weak and
     `promotion.weak` is ask, unless `force` or `accept_weak` answers that. Raises `UserError` for a
@@ -56,11 +58,14 @@ def promote(
     params = load_params()
     name = registered_name(model, params)
     require_committed(params)
+    read_signing_key()
     with locked("promote") as lock:
         with open_registry() as registry:
             judged = judge(registry, name, version, params, log)
-        if isinstance(judged, Promotion):
-            return judged
+            if isinstance(judged, Promotion):
+                # So that what came into production without a key, or was mended, is signed as well.
+                sign_version(registry, find_version(registry, name, judged.version))
+                return judged
         ask = _let_others_in(lock, approve) if approve else None
         weak = judged.decision.weak and params.promotion.weak == "ask"
         asked = question(judged, params, weak and not (force or accept_weak))
@@ -99,6 +104,7 @@ def _carry_out(registry: Registry, judged: Judged, verdict: _Verdict) -> None:
                 f"{history.last.who} put version {history.last.version} into production: "
                 "nothing was changed, promote again"
             )
+        sign_version(registry, candidate)
         change(
             registry,
             history,
