@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -35,7 +36,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Forest:
-    """`base` and the sum of the trees."""
+    """`base` and the sum of the trees, which are all of one depth."""
 
     base: float
     trees: Sequence[Tree]
@@ -44,10 +45,25 @@ class Forest:
         """The sums of `rows` (N, inputs): (N,)."""
         if len(rows) == 0:
             return np.zeros(0)
-        total = np.full(len(rows), self.base)
-        for tree in self.trees:
-            total += tree(rows)
+        if not self.trees:
+            return np.full(len(rows), self.base)
+        inputs, thresholds, values = self._stacked
+        node = np.zeros((len(rows), len(inputs)), int)
+        row, tree = np.arange(len(rows))[:, None], np.arange(len(inputs))
+        while node[0, 0] < inputs.shape[1]:
+            asked = rows[row, inputs[tree, node]]
+            node = 2 * node + 1 + (asked > thresholds[tree, node])
+        total: Floats = self.base + values[tree, node - inputs.shape[1]].sum(axis=1)
         return total
+
+    @cached_property
+    def _stacked(self) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+        """All trees as three arrays, which are asked at once: one by one takes 5 ms a picture."""
+        return (
+            np.array([tree.inputs for tree in self.trees]),
+            np.array([tree.thresholds for tree in self.trees]),
+            np.array([tree.values for tree in self.trees]),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Numbers and lists alone."""
