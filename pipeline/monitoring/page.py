@@ -24,6 +24,7 @@ _MORE = """
 .plots svg { width: 100%; background: var(--card); border: 1px solid var(--line); }
 .plots svg { border-radius: .7rem; }
 .word-falling, .word-drifted { color: var(--loss); } .word-fine { color: var(--gain); }
+.drift th:last-child, .drift td:last-child { text-align: left; white-space: normal; }
 .worst { display: grid; grid-template-columns: 1fr 1fr; gap: .4rem; }
 .worst img { width: 100%; border-radius: .3rem; }
 """
@@ -164,20 +165,20 @@ def _plots(drift: Sequence[Difference], now: Seen, before: Seen, expects: Expect
 def _drift(found: Sequence[Difference]) -> str:
     if not found:
         return ""
-    heads = ["feature", "what it is", "before", "now", "shift", "distance D", "p (Holm)"]
+    heads = ["feature", "before", "now", "shift", "distance D", "p (Holm)", "what it is"]
     cells = [
         [
             text(one.feature),
-            text(FEATURES.get(one.feature, "")),
             f"{one.before:.3g}",
             f"{one.now:.3g}",
             f"{one.shift:+.2f}".replace("-", "−"),
             f"{one.distance:.2f}",
             "below 0.0001" if one.p < 1e-4 else f"{one.p:.4f}",
+            text(FEATURES.get(one.feature, "")),
         ]
         for one in found
     ]
-    return table(heads, cells)
+    return table(heads, cells, "drift")
 
 
 def _pictures(now: Seen, sharpener: Sharpener) -> str:

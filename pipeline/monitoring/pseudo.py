@@ -3,7 +3,7 @@
 What it measures is real PSNR on production's content; that it was lost as routing says is assumed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +51,19 @@ class Measured:
 
 
 def measure_pseudo(
-    folder: Path, pictures: Sequence[str], sharpener: Sharpener, seed: int = 0
+    folder: Path,
+    pictures: Sequence[str],
+    sharpener: Sharpener,
+    step: Callable[[], object] = lambda: None,
+    seed: int = 0,
 ) -> list[Measured]:
-    """The `pictures` of `folder` that can be made sharp by shrinking; others are left out."""
+    """The `pictures` of `folder` that can be made sharp by shrinking; others are left out.
+
+    `step` is called before each.
+    """
     found = []
     for number, name in enumerate(pictures):
+        step()
         try:
             photo = read_rgb(folder / name)
             lost = degradations()[int(np.argmax(degradation_shares(np.asarray(photo))))]

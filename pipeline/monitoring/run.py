@@ -20,6 +20,7 @@ from pipeline.monitoring.pseudo import measure_pseudo
 from pipeline.monitoring.sources import Seen, by_weeks, read
 from pipeline.monitoring.two_samples import compare_means, two_samples
 from pipeline.monitoring.verdict import (
+    ALIKE,
     FEWEST,
     Evidence,
     Verdict,
@@ -127,7 +128,9 @@ def _evidence(
     training, outside = [], None
     if expects and len(now.observations) >= FEWEST:
         values = columns(now.observations)
-        training = two_samples(values, expects.reference)
+        # Parts of photos have no size that could be compared.
+        known_of = {n: v for n, v in expects.reference.items() if n != "size"}
+        training = two_samples(values, known_of, ALIKE)
         outside = novel({n: list(v) for n, v in values.items()}, expects.reference)
 
     def mean(name: str) -> float | None:
@@ -155,8 +158,8 @@ def _pseudo(seen: Seen, sharpener: Sharpener) -> list[float]:
     some = names[:: max(1, len(names) // _PICTURES)][:_PICTURES]
     if not some:
         return []
-    with Progress(None, "Measuring on pseudo-truth", lines=True):
-        return [one.gain for one in measure_pseudo(seen.folder, some, sharpener)]
+    with Progress(len(some), "Measuring on pseudo-truth", "pictures", lines=True) as progress:
+        return [one.gain for one in measure_pseudo(seen.folder, some, sharpener, progress.step)]
 
 
 def _disagreement(seen: Seen, sharpener: Sharpener) -> float | None:
@@ -166,8 +169,8 @@ def _disagreement(seen: Seen, sharpener: Sharpener) -> float | None:
         return None
     from pipeline.monitoring.teacher import disagreement
 
-    with Progress(None, "Asking the teacher", lines=True):
-        return disagreement(seen.folder, names, sharpener)
+    with Progress(len(names), "Asking the teacher", "pictures", lines=True) as progress:
+        return disagreement(seen.folder, names, sharpener, progress.step)
 
 
 def _about(now: Seen, expects: Expects | None) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What the teacher makes of production's pictures: it disagrees where the student is lost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,10 @@ __all__ = ["disagreement"]
 _SIDE = 192  # the teacher takes a hundred times as long as the student
 
 
-def disagreement(folder: Path, names: Sequence[str], student: Sharpener) -> float | None:
-    """Mean Y-PSNR between both answers, in dB: lower is further apart.
+def disagreement(
+    folder: Path, names: Sequence[str], student: Sharpener, step: Callable[[], object]
+) -> float | None:
+    """Mean Y-PSNR between both answers, in dB: lower is further apart; `step` is called for each.
 
     None where there is no teacher, or no picture can be read.
     """
@@ -32,6 +34,7 @@ def disagreement(folder: Path, names: Sequence[str], student: Sharpener) -> floa
     teacher = Sharpener(engine=torch_engine(found))
     scores = []
     for number, name in enumerate(names):
+        step()
         try:
             photo = read_rgb(folder / name)
         except KdsharpError:

@@ -43,10 +43,18 @@ class Change:
         return self.now - self.before
 
 
-def two_samples(now: Mapping[str, Sample], before: Mapping[str, Sample]) -> list[Difference]:
-    """Kolmogorov and Smirnov's test of every feature of both, by Holm; the largest change first."""
+def two_samples(
+    now: Mapping[str, Sample], before: Mapping[str, Sample], alike: float = 1.0
+) -> list[Difference]:
+    """Kolmogorov and Smirnov's test of every feature of both, by Holm; the largest change first.
+
+    `alike` is how many values count as one: pictures of one scene are no independent ones.
+    """
     names = [name for name in now if name in before]
-    found = [_distance(np.asarray(now[n], float), np.asarray(before[n], float)) for n in names]
+    found = [
+        _distance(np.asarray(now[name], float), np.asarray(before[name], float), alike)
+        for name in names
+    ]
     corrected = holm([p for _, p in found])
     differences = [
         Difference(name, distance, p, *_shift(now[name], before[name]))
@@ -65,22 +73,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def compare_means(now: Sample, before: Sample) -> Change:
-    """Welch's interval of the change of a mean; both samples have two values or more."""
+def compare_means(now: Sample, before: Sample, alike: float = 1.0) -> Change:
+    """Welch's interval of the change of a mean; both samples have two values or more.
+
+    `alike` as in `two_samples`.
+    """
     means = [float(np.mean(sample)) for sample in (before, now)]
-    error = math.sqrt(sum(float(np.var(one, ddof=1)) / len(one) for one in (before, now)))
+    error = math.sqrt(alike * sum(float(np.var(s, ddof=1)) / len(s) for s in (before, now)))
     by, half = means[1] - means[0], 2.576 * error
     return Change(means[0], means[1], by - half, by + half)
 
 
-def _distance(now: npt.NDArray[np.float64], before: npt.NDArray[np.float64]) -> tuple[float, float]:
+def _distance(
+    now: npt.NDArray[np.float64], before: npt.NDArray[np.float64], alike: float
+) -> tuple[float, float]:
     """The statistic and its p-value: Stephens' approximation of Kolmogorov's series."""
     every = np.concatenate([now, before])
     places = [
         np.searchsorted(np.sort(one), every, side="right") / len(one) for one in (now, before)
     ]
     distance = float(np.abs(places[0] - places[1]).max())
-    root = math.sqrt(len(now) * len(before) / (len(now) + len(before)))
+    root = math.sqrt(len(now) * len(before) / (len(now) + len(before)) / alike)
     scaled = (root + 0.12 + 0.11 / root) * distance
     if scaled < 0.3:  # the series does not converge there, and p is 1
         return distance, 1.0
