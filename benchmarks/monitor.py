@@ -182,7 +182,7 @@ def main() -> None:
     chosen = parser.parse_args()
     photos = photos_in(chosen.photos)
     sharpener = Sharpener(engine="onnxruntime", threads=1, precision="fp32")
-    pools = {}
+    pools = dict[str, Pool]()
     for name, source in SOURCES.items():
         log(f"making the pictures of: {name}")
         pools[name] = pool_of(source, photos, chosen.draws, sharpener, len(pools))

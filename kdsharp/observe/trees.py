@@ -31,7 +31,8 @@ class Tree:
         everyone = np.arange(len(rows))
         while node[0] < len(asked):  # complete: all rows reach the leaves together
             node = 2 * node + 1 + (rows[everyone, asked[node]] > limits[node])
-        return np.asarray(self.values, np.float64)[node - len(asked)]
+        found: Floats = np.asarray(self.values, np.float64)[node - len(asked)]
+        return found
 
 
 @dataclass(frozen=True)

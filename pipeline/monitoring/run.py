@@ -141,7 +141,7 @@ def _evidence(
         len(before.observations),
         named,
         change,
-        compare_means(*pseudo) if both else None,
+        compare_means(pseudo[0], pseudo[1]) if both else None,
         drift,
         training,
         outside,
