@@ -36,11 +36,11 @@ def run(root, *words, code=0):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Two folders of pictures from the same photos: another camera, another compression."""
+    """Two folders of pictures from the same photos: the worse ones from another camera."""
     root = tmp_path_factory.mktemp("monitor")
     photos = [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()]
     random = np.random.default_rng(0)
-    for name, recipe in (("usual", "jpeg-fine"), ("worse", "jpeg-coarse")):
+    for name, recipe in (("usual", "jpeg-fine"), ("worse", "gaussian")):
         (root / name).mkdir()
         for number in range(36):
             photo = Image.fromarray(photos[number % 4])
