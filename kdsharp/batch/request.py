@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kdsharp.batch.plan import Job, plan
 from kdsharp.batch.report import summary, write_csv
@@ -20,6 +21,9 @@ from kdsharp.runtime.hardware import cores
 from kdsharp.sharpening.sharpener import Sharpener
 from kdsharp.video.options import VIDEO_SUFFIXES, VideoOptions
 
+if TYPE_CHECKING:
+    from kdsharp.observe.observer import Observer
+
 __all__ = ["Request", "sharpen_all"]
 
 
@@ -28,7 +32,8 @@ class Request:
     """What to sharpen and how; `inputs`, `out` and `form` are those of `kdsharp.batch.plan.plan`.
 
     `load` gives the sharpener, for so many calls at a time, and is called when there is something
-    to do. `table` is a CSV file to write. `upscale` and `quality` are those of
+    to do. `table` is a CSV file to write, `observe` a
+    folder for statistics of the photos (`docs/monitor.md`). `upscale` and `quality` are those of
     `kdsharp.Sharpener.file`; `video` is for videos.
     """
 
@@ -40,6 +45,7 @@ class Request:
     quality: int | None = None
     skip_existing: bool = False
     table: Path | None = None
+    observe: Path | None = None
     video: VideoOptions = field(default_factory=VideoOptions)
 
 
@@ -106,7 +112,8 @@ def _run_photos(
     # Where several photos are under way, one thread for each wastes the least; a photo that is
     # alone, or too large to share, gets all threads. The first stands for the others.
     together = len(jobs) > 1 and weigh(jobs[0]) * cores() <= BUDGET
-    photos = Photos(load(cores() if together else 1), request.upscale, request.quality)
+    observer = _observer(request.observe)
+    photos = Photos(load(cores() if together else 1), request.upscale, request.quality, observer)
     with Progress(len(jobs), "Sharpening", "photos") as progress:
 
         def report(outcome: Outcome) -> None:
@@ -114,6 +121,14 @@ def _run_photos(
             progress.step()
 
         run(jobs, photos, weigh, report, workers=cores() + 1)  # one waits for the disk
+
+
+def _observer(folder: Path | None) -> "Observer | None":
+    if folder is None:
+        return None
+    from kdsharp.observe.observer import Observer
+
+    return Observer(folder, "sharpen")
 
 
 def _is_video(job: Job) -> bool:

@@ -8,6 +8,8 @@ from kdsharp.batch.plan import Job
 from kdsharp.batch.run import Done, Writing
 from kdsharp.errors import KdsharpError, UserError
 from kdsharp.imageio.decode import FORMATS, decoded, opened
+from kdsharp.observe.observer import Observer
+from kdsharp.observe.record import passed_by
 from kdsharp.progress import Progress
 from kdsharp.sharpening.file import sharpen_file
 from kdsharp.sharpening.sharpener import Sharpener
@@ -18,14 +20,21 @@ __all__ = ["Photos", "Videos", "pixels"]
 
 @dataclass(frozen=True)
 class Photos:
-    """The work of `kdsharp.batch.run.run` for photos; all else is that of `Sharpener.file`."""
+    """The work of `kdsharp.batch.run.run` for photos; all else is that of `Sharpener.file`.
+
+    An `observer` sees each photo that was sharpened or left as it is.
+    """
 
     sharpener: Sharpener
     upscale: int | None = None
     quality: int | None = None
+    observer: Observer | None = None
 
     def __call__(self, job: Job, writing: Writing) -> Done:
         """Sharpen `job.source` into `job.target`; `UserError` if it is not a readable photo."""
+        # What replaces the photo itself would be observed in its place.
+        same = self.observer is not None and job.target.exists()
+        before = job.source.read_bytes() if same else job.source
         done = sharpen_file(
             self.sharpener,
             job.source,
@@ -34,6 +43,10 @@ class Photos:
             quality=self.quality,
             writing=writing,
         )
+        if self.observer is not None:
+            router = self.sharpener.router
+            passed = passed_by(router, done.model, upscaled=self.upscale is not None)
+            self.observer.see(before, router, passed, self.sharpener.strength)
         if done.model is None:
             return Done("left as it is", done.size)
         return Done("written", done.size, done.model if len(self.sharpener.models) > 1 else "")

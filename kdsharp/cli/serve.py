@@ -63,6 +63,14 @@ def serve(
         Path | None,
         typer.Option("--shadow-log", help="A file for the differences, JSON lines; else stderr."),
     ] = None,
+    observe: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder for statistics of the pictures, JSON lines."),
+    ] = None,
+    observe_pictures: Annotated[
+        float,
+        typer.Option("--observe-pictures", help="Of the pictures that are kept there, 0 to 1."),
+    ] = 0.0,
     trace: Annotated[
         bool, typer.Option("--trace", help="Send spans by OpenTelemetry, as its variables say.")
     ] = False,
@@ -96,6 +104,8 @@ def serve(
         shadow=shadow,
         shadow_share=shadow_share,
         shadow_log=shadow_log,
+        observe=observe,
+        observe_pictures=observe_pictures,
         trace=trace,
     )
     try:

@@ -60,6 +60,10 @@ def sharpen(
     table: Annotated[
         Path | None, typer.Option("--csv", help="A CSV file to write, a row for each photo.")
     ] = None,
+    observe: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder for statistics of the photos, JSON lines."),
+    ] = None,
     codec: Codec = None,
     crf: Crf = None,
     preset: Preset = None,
@@ -97,6 +101,7 @@ def sharpen(
             quality=quality,
             skip_existing=skip_existing,
             table=table,
+            observe=observe,
             video=VideoOptions(codec, crf, preset, names_of(drop)),
             load=lambda streams: load_sharpener(runtime, upscale or scale, streams),
         )

@@ -10,6 +10,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _MEGAPIXELS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+_GAINS = (-0.5, 0, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4)  # dB
 _BYTES = (1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8)
 
 
@@ -60,6 +61,15 @@ class Metrics:
         )
         self.shadowed = Counter(
             "kdsharp_shadowed", "Pictures for the shadow.", ["result"], registry=r
+        )
+        self.observed = Counter(
+            "kdsharp_observed", "Pictures that were observed.", ["result"], registry=r
+        )
+        self.expected = Histogram(
+            "kdsharp_expected_gain_db",
+            "Gain that is expected of the pictures that were observed.",
+            buckets=_GAINS,
+            registry=r,
         )
 
     def page(self) -> bytes:

@@ -10,6 +10,7 @@ from kdsharp.serve.admission import Admission
 from kdsharp.serve.body import announced, gone, read_body
 from kdsharp.serve.metrics import Metrics
 from kdsharp.serve.models import Models
+from kdsharp.serve.observed import Observed
 from kdsharp.serve.options import Options
 from kdsharp.serve.pool import Pool, Ticket
 from kdsharp.serve.refusal import Refused
@@ -38,6 +39,7 @@ class Service:
         )
         self.watch = Watch(self.models, self.metrics, settings.poll)
         self.shadow = Shadow(settings, self.pool, self.metrics) if settings.shadow else None
+        self.observed = Observed(settings, self.models, self.metrics) if settings.observe else None
         self.metrics.model.labels(self.models.default, self.models.version).set(1)
 
     @asynccontextmanager
@@ -67,6 +69,8 @@ class Service:
         metrics.routes.labels(answer.route, answer.model).inc()
         if self.shadow is not None and options.model in (None, self.models.default):
             self.shadow.offer(body, options, answer)
+        if self.observed is not None:
+            self.observed.offer(body, options, answer)
         return answer
 
     def close(self) -> None:
@@ -74,3 +78,5 @@ class Service:
         self.pool.close()
         if self.shadow is not None:
             self.shadow.close()
+        if self.observed is not None:
+            self.observed.close()

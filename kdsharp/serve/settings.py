@@ -26,6 +26,8 @@ class Settings:
     answered within `seconds`; head and body have to arrive, and the answer has to be taken,
     within `slow` seconds each. A folder is looked at every `poll` seconds. `shadow_share` 0..1 of
     the pictures go to `shadow` as well, and what differs goes to the file `shadow_log`, or stderr.
+    Statistics of the pictures go to the folder `observe`, and `observe_pictures` 0..1 of the
+    pictures themselves.
     """
 
     model: str | None = None
@@ -47,6 +49,8 @@ class Settings:
     shadow: str | None = None
     shadow_share: float = 0.1
     shadow_log: Path | None = None
+    observe: Path | None = None
+    observe_pictures: float = 0.0
     trace: bool = False
 
     def __post_init__(self) -> None:
@@ -73,6 +77,10 @@ class Settings:
             raise UserError("workers and queue must not be less than 0")
         if not 0 <= self.shadow_share <= 1:
             raise UserError(f"shadow-share must be from 0 to 1, not {self.shadow_share}")
+        if not 0 <= self.observe_pictures <= 1:
+            raise UserError(f"observe-pictures must be from 0 to 1, not {self.observe_pictures}")
+        if self.observe_pictures and self.observe is None:
+            raise UserError("--observe-pictures needs a folder: name it with --observe")
 
     @property
     def running(self) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from kdsharp.errors import UserError
-from pipeline.cli import release
+from pipeline.cli import monitor, release
 
 __all__ = [
     "app",
@@ -239,6 +239,7 @@ _VERBS = (
     "pull",
     "publish",
 )
+app.command()(monitor.monitor)
 for verb in _VERBS:
     app.command()(getattr(release, verb))
 app.command(

@@ -1,4 +1,4 @@
-"""Notices of runs that failed, were turned down or wait for a person: Prefect's automations."""
+"""Notices of runs that failed, were turned down, alarm or wait for a person: automations."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ NOTIFY = "KDSHARP_NOTIFY"
 """The variable with the address that notices go to."""
 
 _NAME = "kdsharp-notices"
-_FLOWS = ("retrain", "promote", "rollback", "approve")
-_STATES = ("Failed", "Crashed", "TimedOut", "Refused", "Rejected", "Paused")
+_FLOWS = ("retrain", "promote", "rollback", "approve", "monitor")
+_STATES = ("Failed", "Crashed", "TimedOut", "Refused", "Rejected", "Paused", "Drifted", "Falling")
 
 _SUBJECT = "kdsharp: {{ flow.name }} {{ flow_run.state.name }}"
 _BODY = """{{ flow_run.name }}: {{ flow_run.state.message or flow_run.state.name }}

@@ -128,6 +128,18 @@ def test_interval(run):
     assert found[3][1] > 85
 
 
+def test_monitor(run, checkout):
+    folder = checkout.root / "sharp"
+    folder.mkdir()
+    for number in range(4):
+        part = data.astronaut()[60 * number :][:200, 40 * number :][:, :200]
+        Image.fromarray(part).save(folder / f"{number}.png")
+    table = rows(run("monitor", "--photos", "sharp", "--trials", 3, "--draws", 16))
+    found = {row[0]: [number(cell) for cell in row[1:4]] for row in table}
+    assert len(found) == 8
+    assert found["stronger compression"][0] >= found["the same source"][0]
+
+
 def test_near(run):
     ((photos, found, *_),) = rows(run("near", "--photos", 1000))
     assert (photos, int(found)) == ("1,000", 20)

@@ -15,6 +15,7 @@ from pipeline.paths import PARAMS
 ROOT = Path.cwd()
 COMMANDS = [
     "retrain", "preset", "publish", "results", "evaluate", "gc", "ui", "judge", "compare", "status",
+    "monitor",
 ]  # fmt: skip
 
 
