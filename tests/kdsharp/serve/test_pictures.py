@@ -106,7 +106,7 @@ def test_an_upload_never_touches_the_disk(tiny, monkeypatch, picture):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"strength": "2"}, "strength: "),
+        ({"strength": "2.5"}, "strength: "),
         ({"upscale": "9"}, "upscale: "),
         ({"upscale": "3"}, "undoes scale 2, not 3"),
         ({"upscale": "2", "scale": "3"}, "leave out scale"),
