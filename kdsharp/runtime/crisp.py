@@ -28,9 +28,9 @@ Levels = npt.NDArray[Any]
 class CrispModel(LoadedModel):
     """A luma model that makes no halos, whatever its network learned.
 
-    Photos to learn from have halos themselves, by cameras and by shrinking: trained on them, with a
-    fifth of drawings among them, it overshot steps by 8 % of their height. What it makes is kept
-    within the levels around (`without_halos`), which looks no further than the network.
+    Trained on photos, which have halos themselves by cameras and by shrinking, with a fifth of
+    drawings among them, it overshot steps by 8 % of their height. What it makes is kept within the
+    levels around (`without_halos`), which looks no further than the network.
     """
 
     def _change(self, rgb: Levels) -> Levels:
