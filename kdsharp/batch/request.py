@@ -1,5 +1,6 @@
 """A whole `kdsharp sharpen`: plan, skip what is there, load, run, report."""
 
+import dataclasses
 import os
 import sys
 import time
@@ -24,7 +25,10 @@ from kdsharp.video.options import VIDEO_SUFFIXES, VideoOptions
 if TYPE_CHECKING:
     from kdsharp.observe.observer import Observer
 
-__all__ = ["Request", "sharpen_all"]
+__all__ = ["HINT", "Request", "sharpen_all"]
+
+HINT = "--crisp 0.5 crispens gently"
+"""What helps where no model does; tests/kdsharp/batch/test_hint.py shows that it helps."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ def _run(
     if videos:
         from kdsharp.batch.work import Videos
 
-        work, writing = Videos(load(cores()), request.video), Writing()
+        options = dataclasses.replace(request.video, upscale=request.upscale)
+        work, writing = Videos(load(cores()), options), Writing()
         for job in videos:
             take(attempt(job, work, writing), lambda line: print(line, file=sys.stderr))
 
@@ -142,8 +147,6 @@ def _check_media(request: Request, jobs: Sequence[Job]) -> None:
         if not job.problem and video != (job.target.suffix.lower() in VIDEO_SUFFIXES):
             words = ("a video", "a photo") if video else ("a photo", "a video")
             raise UserError(f"{job.source}: is {words[0]}, and {job.target} would be {words[1]}")
-        if video and request.upscale:
-            raise UserError(f"{job.source}: is a video, but --upscale is for photos only")
         if video and request.out is None:
             raise UserError(f"{job.source}: is a video, but --in-place is for photos only")
 
@@ -177,11 +180,13 @@ def _tell(outcomes: Sequence[Outcome], seconds: float, tell: Callable[[str], Non
         (outcome,) = outcomes
         more = f", {outcome.done.message}" if outcome.done.message else ""
         if outcome.done.status == "left as it is":
-            more += ": no model is expected to improve it"
+            more += f": no model is expected to improve it; {HINT}"
         tell(f"{outcome.job.target}: {outcome.done.status}, {seconds:.1f} s{more}")
         return
     for line in summary(outcomes, seconds):
         tell(line)
+    if any(outcome.done.status == "left as it is" for outcome in outcomes):
+        tell(f"left as it is: no model is expected to improve them; {HINT}")
     failed = [outcome for outcome in outcomes if outcome.code]
     if failed:
         error = (

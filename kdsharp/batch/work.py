@@ -47,9 +47,9 @@ class Photos:
             router = self.sharpener.router
             passed = passed_by(router, done.model, upscaled=self.upscale is not None)
             self.observer.see(before, router, passed, self.sharpener.strength)
-        if done.model is None:
+        if done.model is None and not done.crisp:
             return Done("left as it is", done.size)
-        return Done("written", done.size, done.model if len(self.sharpener.models) > 1 else "")
+        return Done("written", done.size, _named(self.sharpener, done.model, done.crisp))
 
 
 def pixels(source: Path) -> int:
@@ -79,11 +79,15 @@ class Videos:
             result = self.sharpener.video(job.source, job.target, self.options, progress.at)
         if result.damage:
             raise UserError(result.damage)
-        if result.model is None and not result.frames:
-            return Done("left as it is")
         rate = result.frames / max(time.monotonic() - start, 1e-3)
-        message = f"{result.frames} frames, {rate:.1f} fps"
-        if result.model is None:
+        message = f"{result.frames} frames, {rate:.1f} fps" if result.frames else ""
+        if result.model is None and not result.crisp:
             return Done("left as it is", message=message)
-        several = len(self.sharpener.models) > 1
-        return Done("written", message=f"{result.model}, {message}" if several else message)
+        named = _named(self.sharpener, result.model, result.crisp)
+        return Done("written", message=", ".join(filter(None, (named, message))))
+
+
+def _named(sharpener: Sharpener, model: str | None, crisp: float) -> str:
+    """What a photo or a video got, as far as that was not clear before."""
+    named = model if len(sharpener.models) > 1 else None
+    return ", ".join(filter(None, (named, f"crisp {crisp:g}" if crisp else None)))

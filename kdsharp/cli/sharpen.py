@@ -8,6 +8,7 @@ import typer
 from kdsharp.cli.options import (
     Codec,
     Crf,
+    Crisp,
     Drop,
     EngineName,
     Model,
@@ -44,6 +45,7 @@ def sharpen(
         typer.Option(min=2, max=4, help="Enlarge 2, 3 or 4 times and undo the blur this causes."),
     ] = None,
     strength: Strength = 1.0,
+    crisp: Crisp = 0.0,
     engine: EngineName = "auto",
     precision: Precision = "auto",
     threads: Threads = None,
@@ -77,7 +79,8 @@ def sharpen(
       kdsharp sharpen photo.jpg -o sharp.jpg
       kdsharp sharpen holiday/ 'scans/**/*.png' -o sharpened/ --strength 0.7
       kdsharp sharpen photo.jpg -o large.jpg --upscale 2
-      kdsharp sharpen clip.mp4 -o sharp.mp4
+      kdsharp sharpen clip.mp4 -o large.mp4 --upscale 2
+      kdsharp sharpen sharp.jpg -o crisp.jpg --crisp 0.5
     """  # noqa: D301 - the option parser's mark for "do not wrap"
     from kdsharp.batch.request import Request, sharpen_all
     from kdsharp.batch.streams import standard_streams
@@ -91,7 +94,7 @@ def sharpen(
         raise UserError("--in-place needs files to replace, not -")
     if upscale and scale not in (None, str(upscale)):
         raise UserError(f"--upscale {upscale} undoes its own blur: leave out --scale {scale}")
-    runtime = Runtime(model, strength, engine, precision, threads, quiet)
+    runtime = Runtime(model, strength, engine, precision, threads, quiet, crisp)
     with standard_streams(inputs, out, form) as (sources, target):
         request = Request(
             inputs=sources,

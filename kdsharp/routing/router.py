@@ -175,3 +175,10 @@ class Routed(Protocol):
     @property
     def router(self) -> Router:
         """The models, and the choice among them."""
+
+    @property
+    def crispening(self) -> LoadedModel | None:
+        """What crispens luma after that, if anything."""
+
+    def enlarging(self, times: int) -> Choice:
+        """The model that undoes enlarging `times`; `UserError` if none does."""

@@ -105,7 +105,13 @@ class Models:
         served = self._served
         return short(served.sharpener.card if served else self.find(None).card)
 
-    def find(self, name: str | None, scale: str | None = None, strength: float = 1.0) -> Sharpener:
+    def find(
+        self,
+        name: str | None,
+        scale: str | None = None,
+        strength: float = 1.0,
+        crisp: float = 0.0,
+    ) -> Sharpener:
         """The sharpener for `name`, a model or a size, or the default; `scale` is 2, 3, 4 or auto.
 
         Raises `UserError` for unknown names, and for scales that do not fit.
@@ -123,7 +129,8 @@ class Models:
             base = self._shipped_one(name, scale)
         else:
             raise UserError(f"model {name!r:.60} is unknown: GET /v1/models lists them")
-        return base if strength == 1 else base.with_strength(strength)
+        base = base if strength == 1 else base.with_strength(strength)
+        return base if crisp == 0 else base.with_crisp(crisp)
 
     def single(self, name: str) -> Shown | None:
         """The one model of that name, of a size the plain one for x2; None for unknown names."""

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kdsharp.errors import UserError
 from kdsharp.imageio.photo import SUFFIXES, USUAL
+from kdsharp.runtime.model import MOST
 from kdsharp.serve.refusal import Refused
 
 __all__ = ["Options", "first_problem"]
@@ -23,7 +24,12 @@ class Options(BaseModel):
         None, pattern="^(2|3|4|auto)$", description="Undo smooth enlarging by this much."
     )
     upscale: int | None = Field(None, ge=2, le=4, description="Enlarge so many times.")
-    strength: float = Field(1.0, ge=0, le=1, description="0 changes nothing, 1 is all.")
+    strength: float = Field(
+        1.0, ge=0, le=MOST, description="0 changes nothing, 1 is all, above is more than learned."
+    )
+    crisp: float = Field(
+        0.0, ge=0, le=1, description="Crispens gently, also what is sharp; 0 does not."
+    )
     format: str | None = Field(
         None, max_length=10, description="Of the answer, such as png; else the picture's."
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kdsharp.runtime.model import MOST
 from kdsharp.serve.refusal import Refused
 from kdsharp.serve.work import Tensors
 
@@ -25,7 +26,7 @@ _MOST_JSON = 16_000_000  # its numbers take many times as much in memory
 
 @dataclass(frozen=True)
 class Inference:
-    """A request: its pictures (N, H, W, 3), its id, strength, and whether bytes come back.
+    """A request: its pictures (N, H, W, 3), its id, strength, crisp, and whether bytes come back.
 
     `rank` is 3 if the caller sent a single picture (H, W, 3).
     """
@@ -34,6 +35,7 @@ class Inference:
     rank: int
     id: str | None
     strength: float
+    crisp: float
     binary: bool
 
 
@@ -58,7 +60,8 @@ def parse(body: bytes, length: str | None, most: float) -> Inference:
         pictures if len(shape) == 4 else pictures[None],
         len(shape),
         said["id"] if isinstance(said.get("id"), str) else None,
-        _strength(_parameters(said)),
+        _number(_parameters(said), "strength", 1.0, MOST),
+        _number(_parameters(said), "crisp", 0.0, 1.0),
         _wants_binary(said),
     )
 
@@ -127,10 +130,10 @@ def _parameters(said: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _strength(parameters: Mapping[str, Any]) -> float:
-    value = parameters.get("strength", 1.0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise Refused(400, "strength must be from 0 to 1")
+def _number(parameters: Mapping[str, Any], name: str, default: float, most: float) -> float:
+    value = parameters.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise Refused(400, f"{name} must be from 0 to {most:g}")
     return float(value)
 
 

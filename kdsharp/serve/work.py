@@ -11,6 +11,7 @@ import numpy.typing as npt
 from kdsharp.errors import UserError
 from kdsharp.imageio.photo import READ_ONLY
 from kdsharp.imageio.read import Header, read_header
+from kdsharp.runtime.crisp import CRISP
 from kdsharp.serve.models import Models
 from kdsharp.serve.options import Options
 from kdsharp.serve.pool import Ticket
@@ -39,7 +40,8 @@ class Answer:
     """A sharpened file: what it holds, and the model, version and route that it got.
 
     `size` is (width, height); `model` is `none` for a picture that was left as it is. `route` is
-    `fixed`, one model; `routed`, by the picture; `unchanged`; or `upscaled`.
+    `fixed`, one model; `routed`, by the picture; `crisp`, crispened and no more; `unchanged`; or
+    `upscaled`.
     """
 
     body: bytes
@@ -102,7 +104,10 @@ def sharpen_bytes(
     media_type, ending = _type(made)
     route = _route(done.model, sharpener, options)
     card = sharpener.router.cards[done.model] if done.model else sharpener.card
-    return Answer(made, media_type, ending, done.size, done.model or "none", short(card), route)
+    model = done.model or "none"
+    if done.model is None and (crispening := sharpener.crispening):
+        model, card, route = CRISP, crispening.card, CRISP
+    return Answer(made, media_type, ending, done.size, model, short(card), route)
 
 
 Tensors = npt.NDArray[np.uint8]
@@ -121,7 +126,7 @@ def sharpen_tensors(
 
 
 def _chosen(models: Models, options: Options) -> Sharpener:
-    return models.find(options.model, options.undone, options.strength)
+    return models.find(options.model, options.undone, options.strength, options.crisp)
 
 
 def _header(body: bytes) -> Header:

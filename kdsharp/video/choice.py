@@ -71,8 +71,11 @@ def _frame_at(video: VideoSource, seconds: float) -> Any:
 class LiveChoice:
     """The model for each frame of a camera; now and then it, or its grid, may become another."""
 
-    def __init__(self, router: Router, pixel_format: str) -> None:
-        self._router, self._format = router, pixel_format
+    def __init__(
+        self, router: Router, pixel_format: str, crispening: LoadedModel | None = None
+    ) -> None:
+        """`crispening` comes after the model of each frame, if there is one."""
+        self._router, self._format, self._crispening = router, pixel_format, crispening
         self._ready: dict[Choice | None, FrameSharpener] = {}
         self._seen: Look | None = None
         self._choice: Choice | None = None
@@ -87,7 +90,9 @@ class LiveChoice:
             if len(self._ready) >= _READY:
                 del self._ready[next(iter(self._ready))]
             single = fitted(self._router, self._choice)
-            self._ready[self._choice] = FrameSharpener(single, self._format, studio=True)
+            self._ready[self._choice] = FrameSharpener(
+                single, self._format, studio=True, crispening=self._crispening
+            )
         return self._ready[self._choice]
 
     def _look(self, frame: Any) -> None:

@@ -160,6 +160,14 @@ def test_creep(run):
     assert all(number(row[6]) > -0.05 for row in table)
 
 
+def test_crisp(run):
+    found = rows(run("crisp", "--photos", "sets/mine", "--count", 1, "--draws", 5))
+    assert len(found) == 2 * 7
+    drawn = {row[0]: [number(cell) for cell in row[1:]] for row in found[:7]}
+    assert drawn["crisp 0.5"][1] < 2 < drawn["UnsharpMask(1, 80)"][1]
+    assert drawn["crisp 0.5"][2] <= 1.1
+
+
 def test_phase(run):
     found = rows(run("phase", "--photos", "sets/mine", "--count", 1, "--gains"))
     told = [row for row in found if row[0] in "234"]

@@ -19,7 +19,7 @@ _EXAMPLE = {
     "inputs": [
         {"name": INPUT, "shape": [1, 1, 2, 3], "datatype": "UINT8", "data": [9, 9, 9, 90, 90, 90]}
     ],
-    "parameters": {"strength": 1.0},
+    "parameters": {"strength": 1.0, "crisp": 0.0},
 }
 _INFER: dict[str, Any] = {
     "requestBody": {
@@ -81,7 +81,7 @@ def kserve_routes(service: Service) -> APIRouter:
 
             def work(ticket: Ticket) -> tuple[bytes, int, str]:
                 asked = parse(body, length, service.settings.max_megapixels)
-                sharpener = service.models.find(shown.name, None, asked.strength)
+                sharpener = service.models.find(shown.name, None, asked.strength, asked.crisp)
                 made, used = sharpen_tensors(sharpener, asked.pictures_NHWC, ticket)
                 service.metrics.routes.labels("fixed", shown.name).inc()
                 return *answer(asked, made, shown.name, used), used

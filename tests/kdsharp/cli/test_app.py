@@ -125,7 +125,7 @@ def test_a_tree_with_a_bad_photo(kdsharp, photo):
             ["sharpen", "photo.png", "-o", "a.png", "--strength", "much"],
             "Invalid value for '--strength'",
         ),
-        (["sharpen", "photo.png", "-o", "a.png", "--strength", "2"], "strength must be from 0"),
+        (["sharpen", "photo.png", "-o", "a.png", "--strength", "3"], "strength must be from 0"),
         (
             ["sharpen", "photo.png", "-o", "a.png", "--quality", "0"],
             "Invalid value for '--quality'",

@@ -118,7 +118,7 @@ def test_openapi_has_examples(tiny):
         post["requestBody"]["content"]
     )
     names = {parameter["name"] for parameter in post["parameters"]}
-    assert names == {"model", "scale", "upscale", "strength", "format", "quality"}
+    assert names == {"model", "scale", "upscale", "strength", "crisp", "format", "quality"}
     assert post["responses"]["429"]["content"]["application/json"]["example"]
     infer = document["paths"]["/v2/models/{name}/infer"]["post"]
     assert infer["requestBody"]["content"]["application/json"]["example"]["inputs"]

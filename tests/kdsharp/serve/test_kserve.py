@@ -66,6 +66,13 @@ def test_strength(tiny, picture):
     assert answer.json()["outputs"][0]["data"] == picture.ravel().tolist()
 
 
+def test_crisp(tiny, picture, luma_model):
+    parameters = {"strength": 0, "crisp": 0.5}
+    answer = tiny.ask("POST", INFER, json=in_json(picture, parameters=parameters))
+    expected = Sharpener(luma_model, engine="onnxruntime", strength=0, crisp=0.5).array(picture)
+    assert answer.json()["outputs"][0]["data"] == expected.ravel().tolist()
+
+
 def test_what_is_there(tiny, luma_model):
     version = read_card(luma_model).sha256[:12]
     assert tiny.ask("GET", "/v2").json()["extensions"] == ["binary_tensor_data"]
@@ -97,6 +104,9 @@ WRONG = [
     lambda asked: {**asked, "parameters": 7},
     lambda asked: {**asked, "parameters": {"strength": "all"}},
     lambda asked: {**asked, "parameters": {"strength": True}},
+    lambda asked: {**asked, "parameters": {"strength": 2.1}},
+    lambda asked: {**asked, "parameters": {"crisp": 1.1}},
+    lambda asked: {**asked, "parameters": {"crisp": "much"}},
     lambda asked: {**asked, "outputs": [{"name": "other"}]},
     lambda asked: {**asked, "outputs": "output"},
     changed(name="other"),

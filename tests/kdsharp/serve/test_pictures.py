@@ -30,6 +30,7 @@ def command(monkeypatch, *words):
 CASES = [
     ("JPEG", "jpg", {}),
     ("PNG", "png", {"strength": "0.4"}),
+    ("PNG", "png", {"strength": "1.6", "crisp": "0.5"}),
     ("PNG", "png", {"upscale": "2"}),
     ("JPEG", "jpg", {"upscale": "2", "strength": "0.7"}),
     ("PNG", "jpg", {"format": "jpg", "quality": "80"}),
@@ -106,7 +107,8 @@ def test_an_upload_never_touches_the_disk(tiny, monkeypatch, picture):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"strength": "2"}, "strength: "),
+        ({"strength": "2.5"}, "strength: "),
+        ({"crisp": "1.5"}, "crisp: "),
         ({"upscale": "9"}, "upscale: "),
         ({"upscale": "3"}, "undoes scale 2, not 3"),
         ({"upscale": "2", "scale": "3"}, "leave out scale"),

@@ -36,5 +36,5 @@ def test_nothing_is_loaded_again(sharpener, picture):
 
 
 def test_a_wrong_strength_is_refused_at_once(sharpener):
-    with pytest.raises(UserError, match="strength must be from 0 to 1"):
-        sharpener.with_strength(2)
+    with pytest.raises(UserError, match="strength must be from 0 to 2"):
+        sharpener.with_strength(2.5)
