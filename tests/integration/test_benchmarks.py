@@ -131,9 +131,9 @@ def test_interval(run):
 def test_monitor(run, checkout):
     folder = checkout.root / "sharp"
     folder.mkdir()
-    for number in range(4):
-        part = data.astronaut()[60 * number :][:200, 40 * number :][:, :200]
-        Image.fromarray(part).save(folder / f"{number}.png")
+    for place in range(4):
+        part = data.astronaut()[60 * place :][:200, 40 * place :][:, :200]
+        Image.fromarray(part).save(folder / f"{place}.png")
     table = rows(run("monitor", "--photos", "sharp", "--trials", 3, "--draws", 16))
     found = {row[0]: [number(cell) for cell in row[1:4]] for row in table}
     assert len(found) == 8
