@@ -4,7 +4,7 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 SHELL := /bin/sh
 
-.PHONY: help run test test-integration lint audit format ui up down lock setup
+.PHONY: help run test test-integration lint audit secrets sbom format web site ui up down lock setup
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -27,9 +27,24 @@ lint: setup ## ruff and mypy
 audit: setup ## Look for known vulnerabilities in the locked packages
 	@python scripts/audit.py
 
+secrets: setup ## Look for passwords, tokens and keys in the files of the checkout
+	@python scripts/secret_scan.py
+
+sbom: setup ## What the locked packages are, as CycloneDX in sbom.cdx.json
+	@python scripts/sbom.py
+
 format: setup ## Sort imports and format
 	@ruff check --fix .
 	@ruff format .
+
+web: ## Build the page into kdsharp/serve/page, with npm
+	@npm ci --prefix web
+	@npm run --prefix web check
+	@npm test --prefix web
+	@npm run --prefix web build
+
+site: setup ## Page, models, gallery and docs as plain files, in site/
+	@python scripts/plain_site.py
 
 ui: setup ## MLflow's pages in the browser
 	@python -m pipeline ui

@@ -1,14 +1,16 @@
 """What the teacher is worth: a student with and without it, at equal steps, several seeds.
 
-    dvc repro teacher && python -m benchmarks.distill               # 9 ways, 3 seeds, 12000 steps
+    dvc repro teacher && python -m benchmarks.distill               # 10 ways, 3 seeds, 12000 steps
     python -m benchmarks.distill --steps 3000 --photos DIR          # DIR holds Set5, Set14, B100
     python -m benchmarks.distill --truths 20 --photos DIR           # 20 photos have a truth
 
 Trains the student of params.yaml on data/patches and models/teacher.safetensors and prints the
 Y-PSNR (dB) on whole photos, mean and standard deviation over the seeds, and the difference from
 the student that saw the ground truth alone, seed by seed. With `--truths N` only the patches of the
-first N training photos have a truth, and the teacher alone speaks about the others. What is trained
-stays in `--work`: run again, it goes on where it was.
+first N training photos have a truth, and the teacher alone speaks about the others. "two steps"
+learns from a student of six convolutions and 32 channels that learned from truth and teacher, with
+the same seed and number of steps. What is trained stays in `--work`: run again, it goes on where it
+was.
 """
 
 import argparse
@@ -20,9 +22,12 @@ import torch
 from benchmarks.common.command import parser_of
 from benchmarks.common.photos import Sets, find_datasets
 from benchmarks.common.training import psnr_on, with_changes
+from kdsharp.train.config import StudentConfig, TeacherConfig
 from kdsharp.train.dataset.cut import patches_per_photo
 from kdsharp.train.dataset.patches import PatchSet, load_patches
+from kdsharp.train.student.network import Student
 from kdsharp.train.student.train import train_student
+from kdsharp.train.teacher.interface import AnyTeacher
 from kdsharp.train.teacher.network import load_teacher
 from kdsharp.train.training import Lesson
 from pipeline.evaluation.scoring import read_manifest
@@ -46,7 +51,10 @@ WAYS: dict[str, dict[str, object]] = {
         "teacher_weight": 1.0, "feature_weight": 0.005, "feature_match": "affinity",
     },
     "response of a self-ensemble": {"teacher_weight": 1.0, "ensemble": True},
+    "two steps": {"truth_weight": 0.5, "teacher_weight": 0.5},
 }  # fmt: skip
+_DEEP = {"convs": 6, "channels": 32, "lr": 0.002, "crop": 56}
+"""The student between teacher and student of "two steps": deep-large-x2."""
 
 
 def main() -> None:
@@ -79,6 +87,17 @@ def main() -> None:
 def scores(way: str, seed: int, chosen: argparse.Namespace, sets: Sets) -> list[float]:
     """Y-PSNR (dB) on each set of one student."""
     config = with_changes(load_params().student, {**_NONE, **WAYS[way], "seed": seed})
+    teacher = load_teacher(TEACHER)
+    if way == "two steps":
+        deep = _train("its teacher", with_changes(config, _DEEP), teacher, chosen)
+        teacher = _StudentTeacher(deep, teacher.config)
+    network = _train(way, config, teacher, chosen)
+    return psnr_on(sets, network, load_patches(PATCHES, "val").scale)
+
+
+def _train(
+    way: str, config: StudentConfig, teacher: AnyTeacher, chosen: argparse.Namespace
+) -> Student:
     train, val = load_patches(PATCHES, "train"), load_patches(PATCHES, "val")
     low_NHWC = None
     if chosen.truths:
@@ -87,13 +106,40 @@ def scores(way: str, seed: int, chosen: argparse.Namespace, sets: Sets) -> list[
         known = sum(patches_per_photo(photos, len(train))[: chosen.truths])
         low_NHWC = train.lr_NHWC[known:]
         train = PatchSet(train.lr_NHWC[:known], train.hr_NHWC[:known], train.scale)
-    files = (*sorted(PATCHES.iterdir()), TEACHER)
+    name = f"{way.replace(' ', '-')}-{chosen.truths or 'all'}-{config.loop.seed}"
+    files: tuple[Path, ...] = (*sorted(PATCHES.iterdir()), TEACHER)
     answers = answers_folder(config, files, chosen.work)
-    checkpoint = chosen.work / f"{way.replace(' ', '-')}-{chosen.truths or 'all'}-{seed}.pt"
+    if isinstance(teacher, _StudentTeacher):
+        answers = chosen.work / f"{name}-answers"
     key = fingerprint("student", (config, chosen.steps, len(train)), files)
-    lesson = Lesson(train, val, checkpoint, key, steps=chosen.steps)
-    done = train_student(config, lesson, load_teacher(TEACHER), answers, low_NHWC)
-    return psnr_on(sets, done.network, val.scale)
+    lesson = Lesson(train, val, chosen.work / f"{name}.pt", key, steps=chosen.steps)
+    return train_student(config, lesson, teacher, answers, low_NHWC).network
+
+
+class _StudentTeacher(AnyTeacher):
+    """A student that another learns from; `config` is its teacher's, whose colours it has."""
+
+    features = 0
+    about = "a student"
+
+    def __init__(self, student: Student, config: TeacherConfig) -> None:
+        super().__init__()
+        self.student, self.config = student, config
+        self.planes, self.grid = student.planes, student.config.unshuffle_factor
+
+    def with_features(self, x_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Its output, and no features."""
+        return self.student(x_NCHW), x_NCHW[:, :0, ::2, ::2]
+
+    @property
+    def macs_per_pixel(self) -> float:
+        """The student's."""
+        return self.student.macs_per_pixel
+
+    @property
+    def receptive_radius(self) -> int:
+        """The student's."""
+        return self.student.margin
 
 
 def _spread(values: np.ndarray) -> np.ndarray:

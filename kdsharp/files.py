@@ -44,11 +44,12 @@ def atomic_file(target: Path) -> Iterator[Path]:
         if not _lock(handle):
             os.close(handle)
             handle = -1
-        # mkstemp makes files that only their owner reads; give what open() would have given.
-        temporary.chmod(_plain_mode(target))
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
+        # mkstemp makes files that only their owner reads; give what open() would have given. Not
+        # before it is written: what stands in its place may be read-only, as DVC's files are.
+        temporary.chmod(_plain_mode(target))
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +14,7 @@ from ruamel.yaml import YAML
 from kdsharp.degrade import known_recipe
 from kdsharp.degrade.recipes import Recipe
 from kdsharp.errors import UserError
-from kdsharp.train.config import PatchesConfig, StudentConfig, TeacherConfig
+from kdsharp.train.config import UNTRAINED, PatchesConfig, StudentConfig, TeacherConfig
 from pipeline.params_file import find_renamed, load_yaml
 from pipeline.paths import PARAMS
 
@@ -40,7 +41,8 @@ _Count = Annotated[int, Ge(1)]
 
 _Reason = Literal["new data", "smaller", "faster"]
 
-_RECIPE = "recipe"  # the type of an error whose message says all
+# Types of errors whose message says what is wrong with the key, or all there is to say.
+_RECIPE, _CROP = "recipe", "crop"
 
 
 class FolderParams(_Section):
@@ -111,6 +113,8 @@ class EvaluateParams(_Section):
     unsharp_radius: Annotated[float, Gt(0), Le(10)]
     unsharp_percent: Annotated[int, Ge(1), Le(500)]
     panels: Annotated[int, Ge(0), Le(100)]
+    photos: Annotated[int, Ge(2)] = 200
+    seed: int = 1
     held_out: Annotated[str, MinLen(1)]
 
 
@@ -120,6 +124,7 @@ class GateParams(_Section):
     folder: str | None
     crops: Annotated[int, Ge(1)]
     size: Annotated[int, Ge(32)]
+    photos: _Count = 200
     version: _Count
     seed: int
 
@@ -154,6 +159,7 @@ class PromotionParams(_Section):
 class Params(_Section):
     """The whole of params.yaml."""
 
+    environment: Literal["follow", "ignore"] = "follow"
     data: DataParams
     degradation: DegradationParams
     patches: PatchesConfig
@@ -164,14 +170,32 @@ class Params(_Section):
     gate: GateParams
     promotion: PromotionParams
 
+    @model_validator(mode="after")
+    def _crops_fit(self) -> Self:
+        """Known before hours of training: batches are cut on the degradation's grid."""
+        scale, student = self.degradation.scale, self.student
+        margin = student.answer_margin if student.needs_teacher else 0
+        usable = self.patches.size - 2 * -(-margin // scale) * scale
+        trained = {"student": (student.loop.crop, usable, f" less answer_margin {margin}")}
+        if student.needs_teacher and self.teacher.arch not in UNTRAINED:
+            trained["teacher"] = (self.teacher.loop.crop, self.patches.size, "")
+        for name, (crop, room, less) in trained.items():
+            if crop % scale or crop > room:
+                fit = f"multiple of degradation.scale {scale}, and fit into patches.size"
+                size = f"{self.patches.size}{less if room < self.patches.size else ''}"
+                line = f"{name}.loop.crop is {crop}: it must be a {fit} {size}"
+                raise PydanticCustomError(_CROP, "{line}", {"line": line})
+        return self
+
     def digest(self) -> str:
         """SHA-256 of the values that make a model, whatever the file's order or comments.
 
-        How a model is judged afterwards does not count: `gate`, `promotion` and
-        `evaluate.held_out` are left out.
+        How a model is judged afterwards does not count: `gate`, `promotion` and which photos of
+        `evaluate` are scored are left out, and so is `environment`.
         """
-        values = self.model_dump(mode="json", exclude={"gate", "promotion"})
-        del values["evaluate"]["held_out"]
+        values = self.model_dump(mode="json", exclude={"environment", "gate", "promotion"})
+        for key in ("held_out", "photos", "seed"):
+            del values["evaluate"][key]
         canonical = json.dumps(values, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -196,9 +220,12 @@ def _explain(path: Path, error: ValidationError) -> str:
         what = "is not a known key: check the spelling against docs/params.md"
     elif first["type"] in {"missing", "missing_argument"}:
         what = "is missing"
-    elif first["type"] == _RECIPE:
-        key, what = f"{key}:", first["msg"]
+    elif first["type"] == _CROP:
+        key, what = first["msg"], ""
+    elif first["type"] == _RECIPE or isinstance(first["input"], Mapping):
+        # A section as a whole is wrong: what it holds is in the file.
+        key, what = f"{key}:", first["msg"].removeprefix("Value error, ")
     else:
         what = f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
     more = error.error_count() - 1
-    return f"{path}: {key} {what}" + (f" (and {more} more)" if more else "")
+    return f"{path}: {key} {what}".rstrip() + (f" (and {more} more)" if more else "")

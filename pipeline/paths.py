@@ -7,9 +7,12 @@ __all__ = [
     "CHECKPOINTS",
     "CURVES",
     "DOWNLOADS",
+    "ENVIRONMENT",
+    "ENVIRONMENTS",
     "ERROR_FILE",
     "EXPORT",
     "GATE",
+    "HEADLINE",
     "HELD_OUT_PHOTOS",
     "MANIFEST",
     "METRICS",
@@ -32,12 +35,15 @@ PATCHES = Path("data/patches")
 GATE = Path("data/gate")
 HELD_OUT_PHOTOS = Path("data/held_out")
 NEEDS = Path("data/needs.json")
+ENVIRONMENT = Path("data/environment.json")
 TEACHER = Path("models/teacher.safetensors")
 STUDENT = Path("models/student.safetensors")
 EXPORT = Path("models/export")
 REPORTS = Path("reports")
 CURVES = REPORTS / "curves"
+ENVIRONMENTS = REPORTS / "environment"
 METRICS = REPORTS / "metrics.json"
+HEADLINE = Path("metrics.json")  # in git
 MLRUNS = Path("mlruns")
 
 # DVC deletes a stage's outputs before it runs the stage, so what a resume needs lies elsewhere.

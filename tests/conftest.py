@@ -55,3 +55,11 @@ def photo(tmp_path, picture) -> Path:
     path = tmp_path / "photo.png"
     Image.fromarray(picture).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def mixed_model(tmp_path_factory) -> Path:
+    """Luma, with a mixture of three sets."""
+    from tests.mixed import make_mixed_model  # imports torch
+
+    return make_mixed_model(tmp_path_factory.mktemp("mixed") / "model")

@@ -13,7 +13,7 @@ SOURCES = [*CORE, *sorted((ROOT / "pipeline").rglob("*.py"))]
 SOURCES += sorted((ROOT / "benchmarks").rglob("*.py"))
 EDGE = {"mlflow", "prefect", "dvc", "pipeline"}
 TRAINING = {"torch", "torchvision"}
-HEAVY = ("torch", "onnxruntime", "openvino", "PIL", "numpy", "rich")
+HEAVY = ("torch", "fastapi", "pydantic", "onnxruntime", "openvino", "PIL", "numpy", "rich")
 
 
 def imported(path):
@@ -28,7 +28,7 @@ def imported(path):
 def defined(body):
     """Every name that a module's body defines or takes in for others, with its node."""
     for node in body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, node
         elif isinstance(node, ast.Assign):
             names = [name for target in node.targets for name in ast.walk(target)]
@@ -62,7 +62,7 @@ def test_public_names_exist_and_are_described(path):
     for public in ast.literal_eval(names["__all__"].value):
         assert public in names, f"{path} has no {public}"
         node = names[public]
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             assert ast.get_docstring(node), f"{path}: {public} has no docstring"
 
 

@@ -1,5 +1,6 @@
 """A whole `kdsharp sharpen`: plan, skip what is there, load, run, report."""
 
+import dataclasses
 import os
 import sys
 import time
@@ -7,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kdsharp.batch.plan import Job, plan
 from kdsharp.batch.report import summary, write_csv
@@ -20,7 +22,13 @@ from kdsharp.runtime.hardware import cores
 from kdsharp.sharpening.sharpener import Sharpener
 from kdsharp.video.options import VIDEO_SUFFIXES, VideoOptions
 
-__all__ = ["Request", "sharpen_all"]
+if TYPE_CHECKING:
+    from kdsharp.observe.observer import Observer
+
+__all__ = ["HINT", "Request", "sharpen_all"]
+
+HINT = "--crisp 0.5 crispens gently"
+"""What helps where no model does; tests/kdsharp/batch/test_hint.py shows that it helps."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,8 @@ class Request:
     """What to sharpen and how; `inputs`, `out` and `form` are those of `kdsharp.batch.plan.plan`.
 
     `load` gives the sharpener, for so many calls at a time, and is called when there is something
-    to do. `table` is a CSV file to write. `upscale` and `quality` are those of
+    to do. `table` is a CSV file to write, `observe` a
+    folder for statistics of the photos (`docs/monitor.md`). `upscale` and `quality` are those of
     `kdsharp.Sharpener.file`; `video` is for videos.
     """
 
@@ -40,6 +49,7 @@ class Request:
     quality: int | None = None
     skip_existing: bool = False
     table: Path | None = None
+    observe: Path | None = None
     video: VideoOptions = field(default_factory=VideoOptions)
 
 
@@ -89,7 +99,8 @@ def _run(
     if videos:
         from kdsharp.batch.work import Videos
 
-        work, writing = Videos(load(cores()), request.video), Writing()
+        options = dataclasses.replace(request.video, upscale=request.upscale)
+        work, writing = Videos(load(cores()), options), Writing()
         for job in videos:
             take(attempt(job, work, writing), lambda line: print(line, file=sys.stderr))
 
@@ -106,7 +117,8 @@ def _run_photos(
     # Where several photos are under way, one thread for each wastes the least; a photo that is
     # alone, or too large to share, gets all threads. The first stands for the others.
     together = len(jobs) > 1 and weigh(jobs[0]) * cores() <= BUDGET
-    photos = Photos(load(cores() if together else 1), request.upscale, request.quality)
+    observer = _observer(request.observe)
+    photos = Photos(load(cores() if together else 1), request.upscale, request.quality, observer)
     with Progress(len(jobs), "Sharpening", "photos") as progress:
 
         def report(outcome: Outcome) -> None:
@@ -114,6 +126,14 @@ def _run_photos(
             progress.step()
 
         run(jobs, photos, weigh, report, workers=cores() + 1)  # one waits for the disk
+
+
+def _observer(folder: Path | None) -> "Observer | None":
+    if folder is None:
+        return None
+    from kdsharp.observe.observer import Observer
+
+    return Observer(folder, "sharpen")
 
 
 def _is_video(job: Job) -> bool:
@@ -127,8 +147,6 @@ def _check_media(request: Request, jobs: Sequence[Job]) -> None:
         if not job.problem and video != (job.target.suffix.lower() in VIDEO_SUFFIXES):
             words = ("a video", "a photo") if video else ("a photo", "a video")
             raise UserError(f"{job.source}: is {words[0]}, and {job.target} would be {words[1]}")
-        if video and request.upscale:
-            raise UserError(f"{job.source}: is a video, but --upscale is for photos only")
         if video and request.out is None:
             raise UserError(f"{job.source}: is a video, but --in-place is for photos only")
 
@@ -162,11 +180,13 @@ def _tell(outcomes: Sequence[Outcome], seconds: float, tell: Callable[[str], Non
         (outcome,) = outcomes
         more = f", {outcome.done.message}" if outcome.done.message else ""
         if outcome.done.status == "left as it is":
-            more += ": no model is expected to improve it"
+            more += f": no model is expected to improve it; {HINT}"
         tell(f"{outcome.job.target}: {outcome.done.status}, {seconds:.1f} s{more}")
         return
     for line in summary(outcomes, seconds):
         tell(line)
+    if any(outcome.done.status == "left as it is" for outcome in outcomes):
+        tell(f"left as it is: no model is expected to improve them; {HINT}")
     failed = [outcome for outcome in outcomes if outcome.code]
     if failed:
         error = (

@@ -8,6 +8,8 @@ from kdsharp.batch.plan import Job
 from kdsharp.batch.run import Done, Writing
 from kdsharp.errors import KdsharpError, UserError
 from kdsharp.imageio.decode import FORMATS, decoded, opened
+from kdsharp.observe.observer import Observer
+from kdsharp.observe.record import passed_by
 from kdsharp.progress import Progress
 from kdsharp.sharpening.file import sharpen_file
 from kdsharp.sharpening.sharpener import Sharpener
@@ -18,14 +20,21 @@ __all__ = ["Photos", "Videos", "pixels"]
 
 @dataclass(frozen=True)
 class Photos:
-    """The work of `kdsharp.batch.run.run` for photos; all else is that of `Sharpener.file`."""
+    """The work of `kdsharp.batch.run.run` for photos; all else is that of `Sharpener.file`.
+
+    An `observer` sees each photo that was sharpened or left as it is.
+    """
 
     sharpener: Sharpener
     upscale: int | None = None
     quality: int | None = None
+    observer: Observer | None = None
 
     def __call__(self, job: Job, writing: Writing) -> Done:
         """Sharpen `job.source` into `job.target`; `UserError` if it is not a readable photo."""
+        # What replaces the photo itself would be observed in its place.
+        same = self.observer is not None and job.target.exists()
+        before = job.source.read_bytes() if same else job.source
         done = sharpen_file(
             self.sharpener,
             job.source,
@@ -34,9 +43,13 @@ class Photos:
             quality=self.quality,
             writing=writing,
         )
-        if done.model is None:
+        if self.observer is not None:
+            router = self.sharpener.router
+            passed = passed_by(router, done.model, upscaled=self.upscale is not None)
+            self.observer.see(before, router, passed, self.sharpener.strength)
+        if done.model is None and not done.crisp:
             return Done("left as it is", done.size)
-        return Done("written", done.size, done.model if len(self.sharpener.models) > 1 else "")
+        return Done("written", done.size, _named(self.sharpener, done.model, done.crisp))
 
 
 def pixels(source: Path) -> int:
@@ -66,11 +79,15 @@ class Videos:
             result = self.sharpener.video(job.source, job.target, self.options, progress.at)
         if result.damage:
             raise UserError(result.damage)
-        if result.model is None and not result.frames:
-            return Done("left as it is")
         rate = result.frames / max(time.monotonic() - start, 1e-3)
-        message = f"{result.frames} frames, {rate:.1f} fps"
-        if result.model is None:
+        message = f"{result.frames} frames, {rate:.1f} fps" if result.frames else ""
+        if result.model is None and not result.crisp:
             return Done("left as it is", message=message)
-        several = len(self.sharpener.models) > 1
-        return Done("written", message=f"{result.model}, {message}" if several else message)
+        named = _named(self.sharpener, result.model, result.crisp)
+        return Done("written", message=", ".join(filter(None, (named, message))))
+
+
+def _named(sharpener: Sharpener, model: str | None, crisp: float) -> str:
+    """What a photo or a video got, as far as that was not clear before."""
+    named = model if len(sharpener.models) > 1 else None
+    return ", ".join(filter(None, (named, f"crisp {crisp:g}" if crisp else None)))

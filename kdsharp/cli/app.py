@@ -12,6 +12,7 @@ from kdsharp.cli.doctor import doctor
 from kdsharp.cli.export import export
 from kdsharp.cli.live import live
 from kdsharp.cli.models import models
+from kdsharp.cli.serve import serve
 from kdsharp.cli.sharpen import sharpen
 from kdsharp.errors import INTERRUPTED, UserError
 
@@ -66,6 +67,7 @@ app.command(short_help="Sharpen photos and folders of photos.")(sharpen)
 app.command(short_help="Sharpen a camera or a stream, live.")(live)
 app.command(short_help="List the models that ship.")(models)
 app.command(short_help="Write a model for players, browsers and servers.")(export)
+app.command(short_help="Sharpen pictures over HTTP, and show the page.")(serve)
 app.command(short_help="Put two pictures, or a photo and its sharpened version, into one.")(compare)
 app.command(short_help="Blur, shrink and compress a photo, as training does.")(degrade)
 app.command(short_help="Show what this machine can sharpen with, and how fast.")(doctor)

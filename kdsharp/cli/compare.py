@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kdsharp.cli.options import (
+    Crisp,
     EngineName,
     Model,
     Precision,
@@ -50,6 +51,7 @@ def compare(
     model: Model = None,
     scale: Scale = None,
     strength: Strength = 1.0,
+    crisp: Crisp = 0.0,
     engine: EngineName = "auto",
     precision: Precision = "auto",
     threads: Threads = None,
@@ -75,7 +77,7 @@ def compare(
     if position is not None and style != "split":
         raise UserError("--position works only with --style split")
     names, box = parse_labels(labels), parse_zoom(zoom)
-    runtime = Runtime(model, strength, engine, precision, threads, quiet)
+    runtime = Runtime(model, strength, engine, precision, threads, quiet, crisp)
     first = read_rgb(before)
     second = read_rgb(after) if after else load_sharpener(runtime, scale).image(first)
     same = second.size == first.size and second.tobytes() == first.tobytes()
@@ -93,6 +95,6 @@ def compare(
             reveal.save_animation(moving(first, second, names), out)
     if not quiet:
         why = f"{after} is the same" if after else f"no model is expected to improve {before}"
-        if after is None and strength == 0:
+        if after is None and strength == 0 and crisp == 0:
             why = "the strength is 0"
         typer.echo(f"Wrote {out}" + (f", but nothing changed: {why}" if same else ""))

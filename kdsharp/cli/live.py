@@ -10,6 +10,7 @@ import typer
 from kdsharp.cli.options import (
     Codec,
     Crf,
+    Crisp,
     EngineName,
     Model,
     Precision,
@@ -58,6 +59,7 @@ def live(
     model: Model = None,
     scale: Scale = None,
     strength: Strength = 1.0,
+    crisp: Crisp = 0.0,
     engine: EngineName = "auto",
     precision: Precision = "auto",
     threads: Threads = None,
@@ -86,7 +88,7 @@ def live(
     if out and Path(source).exists() and out.exists() and out.samefile(source):
         raise UserError(f"{out}: is the source itself: name another output")
     options = VideoOptions(codec, crf, preset)
-    runtime = Runtime(model, strength, engine, precision, threads, quiet)
+    runtime = Runtime(model, strength, engine, precision, threads, quiet, crisp)
     sharpener = load_sharpener(runtime, scale)
     with (
         open_camera(source, size, fps) as camera,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # numpy and Pillow would double the time of --help
 __all__ = [
     "Codec",
     "Crf",
+    "Crisp",
     "Drop",
     "EngineName",
     "Model",
@@ -42,7 +43,14 @@ Scale = Annotated[
         "chooses by the picture.",
     ),
 ]
-Strength = Annotated[float, typer.Option(help="0 (unchanged) to 1 (all that the model adds).")]
+Strength = Annotated[
+    float,
+    typer.Option(help="0 (unchanged) to 1 (all that the model adds), or up to 2: more than that."),
+]
+Crisp = Annotated[
+    float,
+    typer.Option(help="0 (not) to 1: crispen gently, photos that are sharp already too."),
+]
 EngineName = Annotated[str, typer.Option("--engine", help="auto, openvino or onnxruntime.")]
 Threads = Annotated[int | None, typer.Option(help="Threads for the engine; by default it chooses.")]
 Precision = Annotated[
@@ -93,6 +101,7 @@ class Runtime:
     precision: str = "auto"
     threads: int | None = None
     quiet: bool = False
+    crisp: float = 0.0
 
 
 def load_sharpener(
@@ -112,6 +121,7 @@ def load_sharpener(
         threads=runtime.threads,
         precision=runtime.precision,
         streams=streams,
+        crisp=runtime.crisp,
     )
     if not runtime.quiet:
         (names, *others), engine = sharpener.models, sharpener.engine

@@ -8,6 +8,7 @@ import typer
 from kdsharp.cli.options import (
     Codec,
     Crf,
+    Crisp,
     Drop,
     EngineName,
     Model,
@@ -44,6 +45,7 @@ def sharpen(
         typer.Option(min=2, max=4, help="Enlarge 2, 3 or 4 times and undo the blur this causes."),
     ] = None,
     strength: Strength = 1.0,
+    crisp: Crisp = 0.0,
     engine: EngineName = "auto",
     precision: Precision = "auto",
     threads: Threads = None,
@@ -60,6 +62,10 @@ def sharpen(
     table: Annotated[
         Path | None, typer.Option("--csv", help="A CSV file to write, a row for each photo.")
     ] = None,
+    observe: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder for statistics of the photos, JSON lines."),
+    ] = None,
     codec: Codec = None,
     crf: Crf = None,
     preset: Preset = None,
@@ -73,7 +79,8 @@ def sharpen(
       kdsharp sharpen photo.jpg -o sharp.jpg
       kdsharp sharpen holiday/ 'scans/**/*.png' -o sharpened/ --strength 0.7
       kdsharp sharpen photo.jpg -o large.jpg --upscale 2
-      kdsharp sharpen clip.mp4 -o sharp.mp4
+      kdsharp sharpen clip.mp4 -o large.mp4 --upscale 2
+      kdsharp sharpen sharp.jpg -o crisp.jpg --crisp 0.5
     """  # noqa: D301 - the option parser's mark for "do not wrap"
     from kdsharp.batch.request import Request, sharpen_all
     from kdsharp.batch.streams import standard_streams
@@ -87,7 +94,7 @@ def sharpen(
         raise UserError("--in-place needs files to replace, not -")
     if upscale and scale not in (None, str(upscale)):
         raise UserError(f"--upscale {upscale} undoes its own blur: leave out --scale {scale}")
-    runtime = Runtime(model, strength, engine, precision, threads, quiet)
+    runtime = Runtime(model, strength, engine, precision, threads, quiet, crisp)
     with standard_streams(inputs, out, form) as (sources, target):
         request = Request(
             inputs=sources,
@@ -97,6 +104,7 @@ def sharpen(
             quality=quality,
             skip_existing=skip_existing,
             table=table,
+            observe=observe,
             video=VideoOptions(codec, crf, preset, names_of(drop)),
             load=lambda streams: load_sharpener(runtime, upscale or scale, streams),
         )

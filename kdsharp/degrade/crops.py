@@ -34,11 +34,14 @@ def degraded_crops(
     recipe: Recipe,
     scale: int,
     seed: Sequence[int],
+    shifted: float = 0.0,
 ) -> tuple[Pixels, Pixels]:
     """The degraded and the untouched squares of side `size` at `places` (top, left), in pixels.
 
     Both are 8-bit RGB (N, size, size, 3). `image` and `places` lie on multiples of `scale`. What is
-    drawn for the n-th place follows from `seed` and n alone.
+    drawn for the n-th place follows from `seed` and n alone. By the share `shifted` the grid of the
+    degradation begins at any pixel of a crop, as in a picture that was cut afterwards; not where
+    nothing is drawn.
     """
     truth = np.asarray(image)
     high = np.stack([_cut(truth, place, size) for place in places])
@@ -49,7 +52,8 @@ def degraded_crops(
     crops = []
     for number, place in enumerate(places):
         random = np.random.default_rng([*seed, number])
-        crops.append(_degraded(image, place, size, recipe, scale, random))
+        step = 1 if shifted and random.random() < shifted else scale
+        crops.append(_degraded(image, place, size, recipe, scale, random, step))
     return np.stack(crops), high
 
 
@@ -60,11 +64,16 @@ def _degraded(
     recipe: Recipe,
     scale: int,
     random: np.random.Generator,
+    step: int,
 ) -> Pixels:
     steps = recipe.draw(random, scale)
     around = _AROUND_WIDE if any(step.wide for step in steps) else _AROUND
     top, left = (
-        max(start - (around // scale + int(random.integers(_PHASES))) * scale, 0) for start in place
+        max(
+            start - around // scale * scale - int(random.integers(_PHASES * scale // step)) * step,
+            0,
+        )
+        for start in place
     )
     # The window is whole multiples of the scale as well, for the large and small grids to agree.
     below, right = (

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["KERNELS", "gaussian_blur", "motion_blur", "resize"]
+__all__ = ["KERNELS", "disc_blur", "gaussian_blur", "motion_blur", "resize"]
 
 _PILLOW = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -54,6 +54,16 @@ def gaussian_blur(image: Image.Image, sigma: float) -> Image.Image:
     pixels = _weighted(pixels, ((o, 0, float(w)) for o, w in zip(offsets, weights, strict=True)))
     pixels = _weighted(pixels, ((0, o, float(w)) for o, w in zip(offsets, weights, strict=True)))
     return _picture(pixels)
+
+
+def disc_blur(image: Image.Image, radius: float) -> Image.Image:
+    """The mean over a disc of `radius` pixels: a lens out of focus. Its rim is anti-aliased."""
+    reach = math.ceil(radius + 0.5)
+    places = [(y, x) for y in range(-reach, reach + 1) for x in range(-reach, reach + 1)]
+    weights = [min(max(radius + 0.5 - math.hypot(y, x), 0.0), 1.0) for y, x in places]
+    total = sum(weights)
+    taps = [(y, x, w / total) for (y, x), w in zip(places, weights, strict=True) if w]
+    return _picture(_weighted(np.asarray(image, np.float32), taps))
 
 
 def motion_blur(image: Image.Image, length: float, angle: float) -> Image.Image:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kdsharp.degrade.kernels import KERNELS, gaussian_blur, motion_blur, resize
+from kdsharp.degrade.kernels import KERNELS, disc_blur, gaussian_blur, motion_blur, resize
 from kdsharp.degrade.values import Number, Words
 from kdsharp.degrade.video import CODECS, code_video
 
@@ -74,6 +74,11 @@ ENLARGE = "enlarge"
 STEP_TYPES: dict[str, StepType] = {
     "blur": StepType(
         "a Gaussian; sigma in pixels", gaussian_blur, {"sigma": Number(0.1, 10, (0.4, 1.6))}
+    ),
+    "disc": StepType(
+        "the mean over a disc, as out of focus; radius in pixels",
+        disc_blur,
+        {"radius": Number(0.3, 10, (0.7, 3))},
     ),
     "motion": StepType(
         "the mean along a line; length in pixels, angle in degrees",

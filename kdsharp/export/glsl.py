@@ -173,7 +173,7 @@ def _last(network: Network, upscale: bool, strength: float) -> str:
     )
     body = [
         f"#define GRID {grid}",
-        f"#define STRENGTH {number(strength)} // 0.0 (unchanged) to 1.0 (all that it adds)",
+        f"#define STRENGTH {number(strength)} // 0.0: unchanged, 1.0: all that it adds; up to 2.0",
         _BICUBIC if upscale else _PIXEL,
         f"float detail(ivec2 c, int channel) {{\n{choice}    return 0.0;\n}}",
         "vec4 hook() {",

@@ -132,10 +132,13 @@ def import_onnx() -> Any:
 def read_network(folder: Path) -> Network:
     """The student in the model folder `folder`.
 
-    Raises `UserError` for a folder that is no model, and for a model that is not a student.
+    Raises `UserError` for a folder that is no model, and for a model that is not a student, or one
+    whose kernels follow from the picture.
     """
     onnx, card = import_onnx(), read_card(folder)
     path = Path(folder) / card.file
+    if card.mixture is not None:
+        raise UserError(f"{path}: a mixture of kernels, which follow from the picture: no export")
     try:
         stored = onnx.load(path).graph.initializer
         found = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in stored}

@@ -8,6 +8,7 @@ from kdsharp.errors import UserError
 from kdsharp.export import browser, glsl, nhwc
 from kdsharp.export.network import read_network
 from kdsharp.files import atomic_file
+from kdsharp.runtime.model import require_strength
 
 __all__ = ["TARGETS", "Exported", "export"]
 
@@ -43,13 +44,12 @@ def export(
     """Write the student in the model folder `folder` as `target`, one of `TARGETS`, to `out`.
 
     With `upscale` the file takes a small picture and gives one that is as many times as large as
-    the card's `scale`. `strength` 0..1 scales what the student adds. Raises `UserError` for what
+    the card's `scale`. `strength` 0..2 scales what the student adds. Raises `UserError` for what
     is not a student, and for what the target cannot do.
     """
     if target not in TARGETS:
         raise UserError(f"target {target!r} is unknown: choose {', '.join(TARGETS)}")
-    if not 0 <= strength <= 1:
-        raise UserError(f"strength must be from 0 to 1, not {strength}")
+    require_strength(strength)
     if precision not in ("fp32", "int8"):
         raise UserError(f"precision {precision!r} is unknown: choose fp32 or int8")
     if precision == "int8" and target in _SHADERS:

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,12 +16,30 @@ from kdsharp.imageio.orientation import oriented_planes
 from kdsharp.imageio.photo import Photo, Space
 from kdsharp.imageio.sixteen_bit import is_16_bit, read_16_bit
 
-__all__ = ["HEIC", "open_photo"]
+__all__ = ["HEIC", "Header", "open_photo", "read_header"]
 
 HEIC = 'HEIC needs an extra: pip install "kdsharp[heic]"'
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 _SPACES: dict[str, Space] = {"RGB": "RGB", "RGBA": "RGB", "YCbCr": "YCbCr", "CMYK": "CMYK"}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the first bytes of a photo say: its size as stored, and its format by Pillow's name."""
+
+    width: int
+    height: int
+    file_format: str
+
+
+def read_header(file: IO[bytes], *, name: str = "the photo") -> Header:
+    """The header of the photo in a binary file that can seek; no pixel is decoded.
+
+    Raises `UserError` for what `open_photo` refuses before it decodes.
+    """
+    with decoded(file, name, _formats(file, name)) as image:
+        return Header(image.width, image.height, str(image.format))
 
 
 def open_photo(

@@ -13,27 +13,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kdsharp.color import luma
 from kdsharp.errors import UserError
 from kdsharp.runtime.card import Card
 from kdsharp.runtime.catalog import shipped_cards, size_of
 from kdsharp.runtime.tiles import CORNER, Origin
+from kdsharp.runtime.windows import windows
 
 __all__ = [
     "COUNT",
-    "DETAILED",
     "FILE",
     "GRAPH",
     "MEASURE",
-    "SIDE",
     "degradation_shares",
     "degradations",
     "gains_by_degradation",
-    "windows",
 ]
 
 GRAPH = Path(__file__).parents[1] / "weights" / "degradation_classifier.onnx"
-"""Windows (N, 1, `SIDE`, `SIDE`), levels of 255 -> shares of the degradations (degradations,)."""
+"""Windows (N, 1, 64, 64), levels of 255 -> shares of the degradations (degradations,)."""
 
 FILE = GRAPH.with_suffix(".json")
 """{"degradations": [name, ...], "size": of the models measured, "gains": [one a model]}, each
@@ -43,17 +40,10 @@ FILE = GRAPH.with_suffix(".json")
 MEASURE = "python -m benchmarks.classifier --photos FOLDER --gains"
 """The command that measures the gains again."""
 
-SIDE = 64
-"""Of a window, in pixels."""
-
-DETAILED = 3 / 4
-"""Of the windows that are looked at are the most detailed, and the rest the flattest."""
-
 COUNT = 24
 """Windows that are looked at."""
 
 _ACROSS = 8
-_EVEN = 2  # windows begin on the grid of the enlarging
 
 
 def degradation_shares(
@@ -93,37 +83,6 @@ def gains_by_degradation(cards: Mapping[str, Card]) -> Mapping[str, npt.NDArray[
     return {
         name: np.array(known[card.degradation, card.scale]["gains"]) for name, card in cards.items()
     }
-
-
-def windows(picture: npt.NDArray[Any], across: int, count: int) -> npt.NDArray[np.float32]:
-    """(`count`, `SIDE`, `SIDE`), levels of 255: of a grid of windows those that tell most.
-
-    `across` by `across` of them lie evenly over the luma of `picture`, a smaller one being
-    mirrored. The most detailed come first, then the flattest; of a small picture some come twice.
-    """
-    height, width = picture.shape[:2]
-    tops, lefts = (
-        np.unique(np.linspace(0, max(side - SIDE, 0), across).astype(int) // _EVEN * _EVEN)
-        for side in (height, width)
-    )
-    cut = [_levels(picture[y : y + SIDE, x : x + SIDE]) for y in tops for x in lefts]
-    found = np.stack([_whole(window) for window in cut])
-    steps = [np.abs(np.diff(found, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2)]
-    order = np.argsort(np.sum(steps, axis=0), kind="stable")
-    most = round(count * DETAILED)
-    return found[
-        [*np.resize(order[::-1][:most], most), *np.resize(order[: count - most], count - most)]
-    ]
-
-
-def _levels(window: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    plane = luma(window) if window.ndim == 3 else window.astype(np.float32)
-    return plane / np.float32(np.iinfo(window.dtype).max / 255)
-
-
-def _whole(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    missing = [(0, SIDE - side) for side in window.shape]
-    return np.pad(window, missing, mode="symmetric") if any(map(any, missing)) else window
 
 
 @cache

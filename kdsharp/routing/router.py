@@ -1,5 +1,6 @@
 """The models that a picture chooses among, and the choice, by what the picture itself shows."""
 
+import copy
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from kdsharp.runtime.card import Card
 from kdsharp.runtime.enlarge import Enlarger
 from kdsharp.runtime.model import LoadedModel
 from kdsharp.runtime.tiles import CORNER, Origin
+from kdsharp.runtime.windows import Shares, rounded
 
 __all__ = ["Choice", "Gains", "Look", "Routed", "Router", "mean_look"]
 
@@ -27,18 +29,23 @@ _WINDOWS = (2, 4)  # factors after which the classifier's windows do not fit any
 
 @dataclass(frozen=True)
 class Look:
-    """What a picture, or several frames, showed: `gains` of a single model are empty."""
+    """What a picture, or several frames, showed: `gains` of a single model are empty.
+
+    `shares` are those of the model with a mixture, and empty where there is none.
+    """
 
     gains: Gains
     steps: Steps
+    shares: Shares = ()
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The name of a model for a picture, and where its grid begins there."""
+    """The name of a model for a picture, where its grid begins there, and its mixture if it has."""
 
     model: str
     origin: Origin = CORNER
+    shares: Shares = ()
 
 
 class Router:
@@ -55,7 +62,8 @@ class Router:
         """
         self.cards, self._load, self._loaded = dict(cards), load, dict[str, LoadedModel]()
         self._enlargers = dict[str, Enlarger]()
-        self._lock = threading.Lock()
+        self._enlarge: Callable[[str], Enlarger] = lambda name: Enlarger(self[name])
+        self._lock, self._enlarging = threading.Lock(), threading.Lock()
         self._gains_by_degradation = gains_by_degradation(cards) if len(cards) > 1 else {}
 
     def __getitem__(self, name: str) -> LoadedModel:
@@ -66,11 +74,19 @@ class Router:
 
     def enlarger(self, name: str) -> Enlarger:
         """The model of a name with the enlarging that it undoes, loaded when it is first needed."""
-        model = self[name]
-        with self._lock:
+        with self._enlarging:
             if name not in self._enlargers:
-                self._enlargers[name] = Enlarger(model)
+                self._enlargers[name] = self._enlarge(name)
             return self._enlargers[name]
+
+    def with_strength(self, strength: float) -> "Router":
+        """The same models with another strength; each is loaded once for both."""
+        other = copy.copy(self)
+        other._loaded, other._enlargers = {}, {}
+        other._lock, other._enlarging = threading.Lock(), threading.Lock()
+        other._load = lambda name: dataclasses.replace(self[name], strength=strength)
+        other._enlarge = lambda name: self.enlarger(name).with_strength(strength)
+        return other
 
     def __len__(self) -> int:
         return len(self.cards)
@@ -83,8 +99,8 @@ class Router:
     def look(self, picture: npt.NDArray[Any]) -> Look:
         """At `picture`: RGB (H, W, 3) or grey (H, W), `uint8` or `uint16`."""
         steps = squared_steps(picture)
-        found = (enlarged_from(steps, factor) for factor in _WINDOWS)
-        return Look(self.gains(picture, next(filter(None, found), CORNER)), steps)
+        origin = _even(steps)
+        return Look(self.gains(picture, origin), steps, self._shares(picture, origin))
 
     def gains(self, picture: npt.NDArray[Any], origin: Origin = CORNER) -> Gains:
         """What each is likely to gain on `picture`; empty if there is only one model.
@@ -104,11 +120,17 @@ class Router:
     def choice(self, look: Look) -> Choice | None:
         """The same, by what a picture showed. The one decision on both."""
         name = self.best(look.gains)
-        return None if name is None else Choice(name, self._origin(name, look.steps))
+        if name is None:
+            return None
+        if self.cards[name].mixture is None:
+            return Choice(name, self._origin(name, look.steps))
+        return Choice(name, _even(look.steps), look.shares)
 
     def fitted(self, choice: Choice) -> LoadedModel:
-        """The model of a choice, its grid where that says."""
-        return dataclasses.replace(self[choice.model], origin=choice.origin)
+        """The model of a choice, its grid where that says, its kernels mixed as that says."""
+        model = self[choice.model]
+        engine = model.engine.mixed(choice.shares) if choice.shares else model.engine
+        return dataclasses.replace(model, engine=engine, origin=choice.origin)
 
     def best(self, gains: Gains) -> str | None:
         """The name of the one that gains most; None if that is next to nothing."""
@@ -116,6 +138,15 @@ class Router:
             return next(iter(self.cards))
         name = max(self.cards, key=lambda name: gains.get(name, 0.0))
         return name if gains.get(name, 0.0) >= _LEAST else None
+
+    def _shares(self, picture: npt.NDArray[Any], origin: Origin) -> Shares:
+        """Of the model with a mixture, if there is one."""
+        mixed = next((name for name, card in self.cards.items() if card.mixture), None)
+        if mixed is None:
+            return ()
+        mixing = self[mixed].engine.mixing
+        assert mixing is not None
+        return mixing.look(picture[origin[0] :, origin[1] :])
 
     def _origin(self, name: str, steps: Steps) -> Origin:
         """The corner, unless it is clear that the picture was enlarged as the model undoes it."""
@@ -125,10 +156,17 @@ class Router:
         return enlarged_from(steps, card.scale) or CORNER
 
 
+def _even(steps: Steps) -> Origin:
+    """Where the cells of a picture begin that was enlarged by an even factor; else the corner."""
+    found = (enlarged_from(steps, factor) for factor in _WINDOWS)
+    return next(filter(None, found), CORNER)
+
+
 def mean_look(looks: Sequence[Look]) -> Look:
     """What frames of one video showed, each with the same weight."""
     gains = {name: float(np.mean([look.gains[name] for look in looks])) for name in looks[0].gains}
-    return Look(gains, np.sum([look.steps for look in looks], axis=0))
+    shares = np.mean([look.shares for look in looks], axis=0)
+    return Look(gains, np.sum([look.steps for look in looks], axis=0), rounded(shares))
 
 
 class Routed(Protocol):
@@ -137,3 +175,10 @@ class Routed(Protocol):
     @property
     def router(self) -> Router:
         """The models, and the choice among them."""
+
+    @property
+    def crispening(self) -> LoadedModel | None:
+        """What crispens luma after that, if anything."""
+
+    def enlarging(self, times: int) -> Choice:
+        """The model that undoes enlarging `times`; `UserError` if none does."""

@@ -14,15 +14,26 @@ from typing import Any, Literal
 from kdsharp.errors import UserError
 from kdsharp.files import sha256_file, write_json
 
-__all__ = ["CARD", "FORMAT", "Card", "Int8", "Tensor", "Upscaler", "read_card", "write_card"]
+__all__ = [
+    "CARD",
+    "FORMAT",
+    "Card",
+    "File",
+    "Int8",
+    "Mixture",
+    "Tensor",
+    "Upscaler",
+    "read_card",
+    "write_card",
+]
 
 CARD = "card.json"
 """The name of the card in a model folder."""
 
-FORMAT = 4
+FORMAT = 5
 """The format that this version writes, and the newest it reads.
 
-Format 1 had no `int8`, 2 no `gate`, 3 no `upscaler` and no `upscaler_int8`."""
+Format 1 had no `int8`, 2 no `gate`, 3 no `upscaler` and no `upscaler_int8`, 4 no `mixture`."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +73,34 @@ class Upscaler:
 
 
 @dataclass(frozen=True)
+class File:
+    """A file of the folder."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The model's kernels follow from the picture: `sets` of them are mixed.
+
+    `mixer` tells the share of each from windows of the picture, and `kernels` sums them to the
+    constants of the model's file, whose own are those of one picture.
+    """
+
+    sets: int
+    mixer: File
+    kernels: File
+
+
+@dataclass(frozen=True)
 class Card:
     """The descriptor of a model that sharpens in place: output and input have the same size.
 
     `receptive_radius` counts pixels at full size: an output pixel depends on inputs at most that
     far away. Tiles must start at multiples of `grid` pixels. `int8` and both of `upscaler` are None
-    if there is no such file, `gate` if the model has not been judged for shipping.
+    if there is no such file, `gate` if the model has not been judged for shipping, and `mixture` if
+    every picture gets the same kernels.
     """
 
     format: int
@@ -90,6 +123,7 @@ class Card:
     gate: Mapping[str, Any] | None = None
     upscaler: Upscaler | None = None
     upscaler_int8: Upscaler | None = None
+    mixture: Mixture | None = None
 
 
 def read_card(folder: Path, *, files: bool = True) -> Card:
@@ -106,7 +140,8 @@ def read_card(folder: Path, *, files: bool = True) -> Card:
     if not path.is_file():
         raise UserError(f"{folder}: not a model folder: it has no {CARD}")
     card = _card(_Keys(path, _load(path)))
-    for part in (card, card.int8, card.upscaler, card.upscaler_int8):
+    mixed = (card.mixture.mixer, card.mixture.kernels) if card.mixture else ()
+    for part in (card, card.int8, card.upscaler, card.upscaler_int8, *mixed):
         if part is not None and files:
             _check_file(folder / part.file, part.sha256)
     return card
@@ -206,6 +241,7 @@ def _card(keys: _Keys) -> Card:
         gate=_gate(keys) if version > 2 else None,
         upscaler=_upscaler(keys, "upscaler", channels) if version > 3 else None,
         upscaler_int8=_upscaler(keys, "upscaler_int8", channels) if version > 3 else None,
+        mixture=_mixture(keys) if version > 4 else None,
     )
     keys.done()
     return card
@@ -241,6 +277,26 @@ def _upscaler(outer: _Keys, key: str, channels: int) -> Upscaler | None:
     )
     keys.done()
     return upscaler
+
+
+def _mixture(outer: _Keys) -> Mixture | None:
+    found = outer.object_or_null("mixture")
+    if found is None:
+        return None
+    keys = _Keys(outer.path, found, "mixture.")
+    mixture = Mixture(keys.whole("sets", 1), _file(keys, "mixer"), _file(keys, "kernels"))
+    keys.done()
+    return mixture
+
+
+def _file(outer: _Keys, key: str) -> File:
+    keys = _Keys(outer.path, outer.object(key), f"{outer.prefix}{key}.")
+    file = File(
+        file=keys.get("file", "a plain file name", _plain_name),
+        sha256=keys.get("sha256", "64 hexadecimal digits", _digest),
+    )
+    keys.done()
+    return file
 
 
 def _gate(outer: _Keys) -> Mapping[str, Any] | None:

@@ -64,12 +64,12 @@ def size_of(card: Card) -> str | None:
     """The size of the model of `card`; None if it is not of the family.
 
     A member reads luma, on a grid as coarse as its scale, and has the convolutions and channels of
-    one of the sizes.
+    one of the sizes. A mixture is none: it stands for several, and is chosen by its name alone.
     """
     student = card.lineage.get("student")
     if not isinstance(student, dict) or card.color != "luma" or card.grid != card.scale:
         return None
-    if len(student.get("kernels", ())) != _KERNELS:
+    if len(student.get("kernels", ())) != _KERNELS or card.mixture is not None:
         return None
     # Cards of the first versions say nothing of convolutions: there were three.
     return size_by(student.get("convs", _CONVS), student.get("channels"), card.scale)

@@ -36,6 +36,7 @@ _EXTRAS = {
     "pillow-heif": "heic",
     "onnx": "export",
     "fastapi": "serve",
+    "opentelemetry-sdk": "otel",
     "torch": "train",
     "spandrel": "spandrel",
 }

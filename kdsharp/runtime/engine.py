@@ -1,9 +1,10 @@
 """Load an exported model and run it on planes."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,9 @@ import numpy.typing as npt
 from kdsharp.errors import UserError
 from kdsharp.runtime import onnxruntime, openvino
 from kdsharp.runtime.card import Card, Int8, Tensor, Upscaler, read_card
-from kdsharp.runtime.hardware import Infer, Loaded, best_engine, best_precision
+from kdsharp.runtime.hardware import Fill, Infer, Loaded, best_engine, best_precision
+from kdsharp.runtime.mixture import Mixing, load_mixing
+from kdsharp.runtime.windows import Shares
 
 __all__ = [
     "ENGINES",
@@ -32,6 +35,7 @@ Pixels = npt.NDArray[np.uint8]
 PRECISIONS = ("fp32", "int8")
 """What a model may compute in; int8 where it has a file for it."""
 
+_Loaded = TypeVar("_Loaded")
 _INSTALL = {
     "openvino": 'pip install "kdsharp[openvino]"',
     "onnxruntime": "pip install onnxruntime",
@@ -45,7 +49,8 @@ class Engine:
     `infer` is the file itself: `Planes` to `Planes`, with int8 `Pixels` to `Pixels`. `streams` is
     how many calls run at the same time; more of them wait for each other. `device` is where it
     runs, such as `CPU` or `CUDA`. `folder` is the model's and None for a network that has none;
-    `threads` None leaves the number to the engine.
+    `threads` None leaves the number to the engine. With `mixing` the kernels follow from what it
+    gets, unless it is `mixed`.
     """
 
     name: str
@@ -56,6 +61,13 @@ class Engine:
     device: str = "CPU"
     folder: Path | None = None
     threads: int | None = None
+    mixing: Mixing | None = None
+
+    def mixed(self, shares: Shares) -> "Engine":
+        """The same with the one mixture that these `shares` make: for parts of one picture."""
+        if self.mixing is None:
+            return self
+        return dataclasses.replace(self, infer=self.mixing.fold(shares), mixing=None)
 
     def run(self, planes_NCHW: Planes) -> Planes:
         """The sharpened planes, same shape, not clipped to 0..1.
@@ -116,9 +128,16 @@ def load_engine(
         raise UserError(
             f"{folder}: has no int8 model: choose precision fp32, or export it with export.int8"
         )
-    loaded = _load(Path(folder), part, engine, threads, streams)
+    mixing = None
+    if card.mixture:
+        mixing = _load_mixing(Path(folder), card, part, engine, threads, streams)
+        loaded = Loaded(mixing.whole)
+    else:
+        loaded = _load(Path(folder), part, engine, threads, streams)
     device = loaded.device
-    return Engine(engine, card, loaded.infer, precision, streams, device, Path(folder), threads)
+    return Engine(
+        engine, card, loaded.infer, precision, streams, device, Path(folder), threads, mixing
+    )
 
 
 def load_upscaler(engine: Engine) -> Infer | None:
@@ -144,11 +163,48 @@ def _load(
     times: int = 1,
 ) -> Loaded:
     """The file of `part`, tried out: it has to make planes `times` as large."""
-    path, source = folder / part.file, part.input
+    path = folder / part.file
+
+    def load() -> Loaded:
+        return ENGINES[engine](path, part.input, part.output, threads, streams)
+
+    return _tried(load, lambda loaded: loaded.infer, path, part, engine, times)
+
+
+def _load_mixing(
+    folder: Path,
+    card: Card,
+    part: Card | Int8,
+    engine: str,
+    threads: int | None,
+    streams: int,
+) -> Mixing:
+    """The mixing of the model of `card`, tried out."""
+    mixture = card.mixture
+    assert mixture is not None
+    path = folder / part.file
+
+    def load() -> Mixing:
+        fill = FILLABLE[engine](path, part.input, part.output, threads, streams)
+        return load_mixing(folder, mixture, fill)
+
+    return _tried(load, lambda mixing: mixing.whole, path, part, engine, 1)
+
+
+def _tried(
+    load: Callable[[], _Loaded],
+    runs: Callable[[_Loaded], Infer],
+    path: Path,
+    part: Card | Int8 | Upscaler,
+    engine: str,
+    times: int,
+) -> _Loaded:
+    """What `load` gives, if it makes planes `times` as large."""
+    source = part.input
     try:
-        loaded = ENGINES[engine](path, source, part.output, threads, streams)
+        loaded = load()
         # 3x5: odd on both sides, so that the padding inside the graph is tried as well.
-        probe = np.asarray(loaded.infer(np.zeros((1, source.channels, 3, 5), source.dtype)))
+        probe = np.asarray(runs(loaded)(np.zeros((1, source.channels, 3, 5), source.dtype)))
     except ImportError as error:
         raise UserError(f"engine {engine} is not installed: {_INSTALL[engine]}") from error
     except Exception as error:  # each engine has its own family of errors
@@ -175,3 +231,9 @@ ENGINES: Mapping[str, Callable[[Path, Tensor, Tensor, int | None, int], Loaded]]
     "onnxruntime": onnxruntime.load,
 }
 """Every engine by its name: (file, input, output, threads, streams) -> the file, ready to run."""
+
+FILLABLE: Mapping[str, Callable[[Path, Tensor, Tensor, int | None, int], Fill]] = {
+    "openvino": openvino.fillable,
+    "onnxruntime": onnxruntime.fillable,
+}
+"""The same for a file whose kernels follow from the picture."""

@@ -5,6 +5,8 @@ where colours have to be weighted by transparency first, the picture is enlarged
 sharpened; the result is the same.
 """
 
+import copy
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,6 +46,12 @@ class Enlarger:
         """Raises `UserError` if the model folder's file for both steps in one does not run."""
         self.model, self.times = model, model.card.scale
         self._one_step: Callable[[Any], Any] | None = load_upscaler(model.engine)
+
+    def with_strength(self, strength: float) -> "Enlarger":
+        """The same with another strength; nothing is loaded again."""
+        other = copy.copy(self)
+        other.model = dataclasses.replace(self.model, strength=strength)
+        return other
 
     def array(
         self, small: Levels, out: Levels, alpha: Levels | None = None, side: int = _SIDE

@@ -4,7 +4,7 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from kdsharp.runtime.card import Card
 
 __all__ = [
+    "Fill",
     "Infer",
+    "Kernels",
     "Loaded",
     "best_engine",
     "best_precision",
@@ -26,6 +28,12 @@ __all__ = [
 
 Infer = Callable[[Any], Any]
 """Planes (N, C, H, W) in the file's own type to the same; any threads may call it at once."""
+
+Kernels = Mapping[str, Any]
+"""Arrays by the names that constants of a model file have."""
+
+Fill = Callable[[Kernels], Infer]
+"""A model file with these constants instead of its own."""
 
 _CPUINFO = Path("/proc/cpuinfo")
 # Multiply 8-bit numbers and add to 32 bits in one instruction.

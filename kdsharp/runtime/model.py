@@ -12,7 +12,10 @@ from kdsharp.runtime.card import Card
 from kdsharp.runtime.engine import Engine
 from kdsharp.runtime.tiles import CORNER, Origin, cut, filled, lacking
 
-__all__ = ["LoadedModel"]
+__all__ = ["MOST", "LoadedModel", "require_strength"]
+
+MOST = 2.0
+"""The highest strength: above 1 the change is carried on beyond what the model would add."""
 
 Levels = npt.NDArray[Any]
 
@@ -23,8 +26,9 @@ _ROWS = 64  # so many rows of video are blended at a time, because they stay in 
 class LoadedModel:
     """A loaded model; may be called from several threads at once.
 
-    `strength` 0..1 scales what the model adds (0 changes nothing). `origin` is where its grid
-    begins in the pictures that it gets. Raises `UserError` for another strength.
+    `strength` 0..2 scales what the model adds: 0 changes nothing, and above 1 it adds more than it
+    learned to; only the sum is clipped. `origin` is where its grid begins in the pictures that it
+    gets. Raises `UserError` for another strength.
     """
 
     engine: Engine
@@ -32,8 +36,7 @@ class LoadedModel:
     origin: Origin = CORNER
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength <= 1:
-            raise UserError(f"strength must be from 0 to 1, not {self.strength}")
+        require_strength(self.strength)
 
     @property
     def card(self) -> Card:
@@ -114,27 +117,38 @@ class LoadedModel:
         return color.transpose(2, 0, 1)
 
     def _whole_planes(self, planes_CHW: Levels, peak: int) -> Levels:
-        """As `planes`, without tiles; 8 bits are never made floats by us: that takes its time."""
-        if planes_CHW.dtype == np.uint8:
+        """As `planes`, without tiles; up to 1, 8 bits are never made floats: that takes its time.
+
+        Above 1 the network's own rounding and clipping would be carried on with its change.
+        """
+        narrow = planes_CHW.dtype == np.uint8
+        if narrow and (self.strength <= 1 or self.engine.precision == "int8"):
             sharp_CHW = self.engine.run8(planes_CHW[None])[0]
             whole = self.strength == 1
             return sharp_CHW if whole else _blended(planes_CHW, sharp_CHW, self.strength)
         levels_CHW = planes_CHW.astype(np.float32) / np.float32(peak)
         change_CHW = self.engine.run(levels_CHW[None])[0] - levels_CHW
         sharp_CHW = planes_CHW + change_CHW * np.float32(self.strength * peak)
-        return np.asarray(np.clip(np.rint(sharp_CHW), 0, peak), np.uint16)
+        return np.asarray(np.clip(np.rint(sharp_CHW), 0, peak), planes_CHW.dtype)
 
 
 def _blended(before: Levels, after: Levels, share: float) -> Levels:
-    """`before` and `share` of the way to `after`, in steps of 1/128; (C, H, W), uint8 all."""
+    """`before` and `share` of the way to `after`, in fine steps; (C, H, W), uint8 all."""
     out = np.empty_like(before)
-    weight = np.int16(round(share * 128))
+    bits = 7 if share <= 1 else 6  # of the steps: the products are to fit into 16 bits
+    weight = np.int16(round(share * (1 << bits)))
     for top in range(0, before.shape[1], _ROWS):
         rows = np.s_[:, top : top + _ROWS]
         step = np.subtract(after[rows], before[rows], dtype=np.int16)
-        step *= weight  # at most 255 * 128, which 16 bits hold
-        step += 64
-        step >>= 7
+        step *= weight  # at most 255 * 128
+        step += 1 << (bits - 1)
+        step >>= bits
         step += before[rows]
-        out[rows] = step
+        out[rows] = step if share <= 1 else np.clip(step, 0, 255)
     return out
+
+
+def require_strength(strength: float) -> None:
+    """Raises `UserError` unless `strength` is from 0 to `MOST`."""
+    if not 0 <= strength <= MOST:
+        raise UserError(f"strength must be from 0 to {MOST:g}, not {strength}")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from kdsharp.runtime.card import Tensor
-from kdsharp.runtime.hardware import Infer, Loaded, cores
+from kdsharp.runtime.hardware import Fill, Infer, Kernels, Loaded, cores
 
-__all__ = ["PROVIDERS", "accelerators", "load"]
+__all__ = ["PROVIDERS", "accelerators", "fillable", "load"]
 
 PROVIDERS: Mapping[str, Mapping[str, str]] = {
     # TensorFloat-32 keeps 10 bits of mantissa, and the search times every size of tile anew.
@@ -56,8 +56,23 @@ def load(path: Path, source: Tensor, target: Tensor, threads: int | None, stream
     return Loaded(_session(path, source, target, threads, _CPU)[0])
 
 
+def fillable(path: Path, source: Tensor, target: Tensor, threads: int | None, streams: int) -> Fill:
+    """As `load`, on the CPU alone, for a file whose constants follow from the picture.
+
+    To fill it takes about a millisecond.
+    """
+    if streams > 1:
+        threads = -(-(threads or cores()) // streams)
+    return lambda kernels: _session(path, source, target, threads, _CPU, kernels)[0]
+
+
 def _session(
-    path: Path, source: Tensor, target: Tensor, threads: int | None, provider: str
+    path: Path,
+    source: Tensor,
+    target: Tensor,
+    threads: int | None,
+    provider: str,
+    kernels: Kernels | None = None,
 ) -> tuple[Infer, str]:
     """A function that runs the file, and the provider that ONNX Runtime took in the end."""
     import onnxruntime
@@ -72,11 +87,23 @@ def _session(
     # DirectML plans no memory ahead and lets one thread in at a time.
     alone = provider == "DmlExecutionProvider"
     options.enable_mem_pattern = not alone
+    values = {
+        name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
+        for name, array in (kernels or {}).items()
+    }
+    if values:
+        # The highest level lays the file's kernels out anew before ours take their places.
+        extended = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.graph_optimization_level = extended
+    for name, value in values.items():
+        options.add_initializer(name, value)
     session = onnxruntime.InferenceSession(path, options, providers=wanted)
     turn: Any = threading.Lock() if alone else contextlib.nullcontext()
 
+    held = (session, values)  # it reads them where they are, as long as it lives
+
     def infer(planes_NCHW: Any) -> Any:
         with turn:
-            return session.run([target.name], {source.name: planes_NCHW})[0]
+            return held[0].run([target.name], {source.name: planes_NCHW})[0]
 
     return infer, session.get_providers()[0]

@@ -25,12 +25,13 @@ File = Path | str | IO[bytes]
 class Sharpened:
     """The outcome for a photo: `model` is the name of the one that it got.
 
-    None: none was expected to help, and it was left as it is. `size` is (width, height) of what was
-    written.
+    None: none was expected to help; and if `crisp`, how much it was crispened, is 0, it was left as
+    it is. `size` is (width, height) of what was written.
     """
 
     model: str | None
     size: tuple[int, int]
+    crisp: float = 0.0
 
 
 def sharpen_file(
@@ -59,19 +60,20 @@ def sharpen_file(
     photo = open_photo(begin, ycbcr=ycbcr)
     if upscale is None:
         choice = sharpener.choice(photo)
-        done = photo if choice is None else sharpener.apply(choice, photo)
+        done = sharpener.apply(choice, photo)
     else:
         choice = sharpener.enlarging(upscale)
         done = sharpener.enlarge(choice, photo)
     held = writing or contextlib.nullcontext()
-    if choice is None and form in (photo.file_format, None) and quality is None:
+    same = choice is None and not sharpener.crisp
+    if same and form in (photo.file_format, None) and quality is None:
         with held:
             _copy(begin, end)
     else:
         with held:
             save_photo(done, end, quality=quality, suffix=suffix)
     height, width = done.pixels.shape[:2]
-    return Sharpened(choice.model if choice else None, (width, height))
+    return Sharpened(choice.model if choice else None, (width, height), sharpener.crisp)
 
 
 def _file(given: object, what: str) -> Path | IO[bytes]:

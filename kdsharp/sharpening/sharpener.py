@@ -1,5 +1,6 @@
 """Sharpen pictures, photos' files and videos: with one model, or with the one that each needs."""
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from kdsharp.imageio.photo import Photo, image_of, photo_of
 from kdsharp.routing.router import Choice, Router
 from kdsharp.runtime.card import Card, read_card
 from kdsharp.runtime.catalog import PLAIN, find_models
-from kdsharp.runtime.engine import Engine, Pixels, load_engine
+from kdsharp.runtime.crisp import crispener
+from kdsharp.runtime.engine import ENGINES, Engine, Pixels, load_engine
 from kdsharp.runtime.model import LoadedModel
 from kdsharp.sharpening.file import File, Sharpened, sharpen_file
 from kdsharp.sharpening.upscale import upscaled
@@ -38,10 +40,11 @@ class Sharpener:
 
     `engine` is `auto`, `openvino`, `onnxruntime`, or an `Engine` that is loaded already: then it is
     the model, and `model`, `scale`, `threads`, `precision` and `streams` do not matter. `strength`
-    0..1 scales what the model adds (0 changes nothing). `precision` is `fp32`, `int8` where the
-    model has it (what is added is then a whole number of 255, to pictures of 16 bit too), or
-    `auto`; that, `threads` and `streams` are as in `load_engine`. Raises `UserError` for an invalid
-    model, scale, engine, strength or precision.
+    0..2 scales what the model adds (0 changes nothing, above 1 is more than it learned to add).
+    `crisp` 0..1 crispens luma gently after that, of pictures that are sharp too. `precision` is
+    `fp32`, `int8` where the model has it (what is added is then a whole number of 255, to pictures
+    of 16 bit too), or `auto`; that, `threads` and `streams` are as in `load_engine`. Raises
+    `UserError` for an invalid model, scale, engine, strength, crisp or precision.
     """
 
     def __init__(
@@ -54,8 +57,13 @@ class Sharpener:
         threads: int | None = None,
         precision: str = "auto",
         streams: int = 1,
+        crisp: float = 0.0,
     ) -> None:
         self.strength = strength
+        named_engine = engine.name if isinstance(engine, Engine) else engine
+        if named_engine not in ENGINES:
+            named_engine = "auto"  # a network of our own making; or a mistake, which is told below
+        self._crispener = crispener(crisp, named_engine, threads, precision, streams)
         if isinstance(engine, Engine):
             loaded, named = LoadedModel(engine, strength), engine.card.name
             self.router = Router({named: loaded.card}, lambda _: loaded)
@@ -71,6 +79,36 @@ class Sharpener:
         cards = {n: read_card(folder, files=not several) for n, folder in folders.items()}
         self.router = Router(cards, load)
         _ = self.router.first  # mistakes are reported before anything runs
+
+    def with_strength(self, strength: float) -> "Sharpener":
+        """The same models with another strength: one that takes no time to make and no memory.
+
+        Raises `UserError` for a strength that is not from 0 to 2.
+        """
+        other = copy.copy(self)
+        other.strength, other.router = strength, self.router.with_strength(strength)
+        _ = other.router.first  # mistakes are reported before anything runs
+        return other
+
+    def with_crisp(self, crisp: float) -> "Sharpener":
+        """The same models, but as crisp as this; the network for it is loaded when first needed.
+
+        Raises `UserError` for a number that is not from 0 to 1.
+        """
+        other = copy.copy(self)
+        other._crispener = self._crispener.with_amount(crisp)
+        _ = other.crispening
+        return other
+
+    @property
+    def crisp(self) -> float:
+        """How much pictures are crispened, 0..1."""
+        return self._crispener.amount
+
+    @property
+    def crispening(self) -> LoadedModel | None:
+        """What crispens the luma of pictures after all else; None if `crisp` is 0."""
+        return self._crispener.model
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -123,6 +161,8 @@ class Sharpener:
             done[...] = rgb
         else:
             self.router.fitted(choice).array(rgb, done)
+        if (crispening := self.crispening) is not None:
+            crispening.array(done, done)
         return done
 
     def plane(self, levels: Pixels, *, out: Pixels | None = None) -> Pixels:
@@ -152,8 +192,7 @@ class Sharpener:
         """
         if not isinstance(photo, Photo):
             raise ValueError(f"need a photo of kdsharp.imageio, not {type(photo).__name__}")
-        choice = self.choice(photo)
-        return photo if choice is None else self.apply(choice, photo)
+        return self.apply(self.choice(photo), photo)
 
     def upscale(self, picture: Picture, times: int) -> Picture:
         """`picture`, as `array` or `image` take it, enlarged 2, 3 or 4 `times` and sharpened.
@@ -182,7 +221,8 @@ class Sharpener:
         The output's format is that of `suffix`, such as `.png`, else of the suffix of `target`,
         else that of the photo. What is kept, and what `quality` means, is described at
         `kdsharp.imageio.write.save_photo`. `upscale` enlarges as the method does. A photo that no
-        model is expected to help is copied where its format stays and no quality is asked for.
+        model is expected to help, and that is not to be crispened, is copied where its format stays
+        and no quality is asked for.
         Raises `UserError` and writes nothing if `source` is not a readable photo or is `target`
         itself, and `ValueError` if either is not a path or a file.
         """
@@ -211,8 +251,14 @@ class Sharpener:
         """The model that undoes enlarging `times`, from the corner; `UserError` if none does."""
         cards = self.router.cards
         for name, card in cards.items():
-            if card.scale == times and (len(cards) == 1 or card.degradation == PLAIN):
+            alone = len(cards) == 1 and card.mixture is None
+            if card.scale == times and (alone or card.degradation == PLAIN):
                 return Choice(name)
+        if any(card.mixture for card in cards.values()):
+            raise UserError(
+                f"{next(iter(cards))}: its mixture is not made for enlarging: take a model for "
+                f"bicubic x{times}, such as small-x{times}"
+            )
         undone = " and ".join(sorted({str(c.scale) for c in cards.values()}))
         raise UserError(f"{next(iter(cards))}: undoes scale {undone}, not {times}")
 
@@ -221,11 +267,16 @@ class Sharpener:
 
         Raises `UserError` for more pixels than a picture may have.
         """
-        return upscaled(photo, self.router.enlarger(choice.model))
+        return self._by(self.crispening, upscaled(photo, self.router.enlarger(choice.model)))
 
-    def apply(self, choice: Choice, photo: Photo) -> Photo:
-        """`photo` by the model of `choice`, one of `models`; its pixels are changed in place."""
-        single = self.router.fitted(choice)
+    def apply(self, choice: Choice | None, photo: Photo) -> Photo:
+        """`photo` by the model of `choice`, one of `models`, and crispened; changed in place."""
+        restored = photo if choice is None else self._by(self.router.fitted(choice), photo)
+        return self._by(self.crispening, restored)
+
+    def _by(self, single: LoadedModel | None, photo: Photo) -> Photo:
+        if single is None:
+            return photo
         pixels: npt.NDArray[Any] = photo.pixels
         if not pixels.flags.writeable:
             pixels = pixels.copy()

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kdsharp.files import atomic_file
-from kdsharp.routing.classifier import COUNT, DETAILED, SIDE, windows
+from kdsharp.routing.classifier import COUNT
+from kdsharp.runtime.windows import DETAILED, SIDE, windows
 from kdsharp.train.config import LoopConfig
 from kdsharp.train.export.fp32 import IR_VERSION, OPSET
 from kdsharp.train.loop.fit import Epoch, fit

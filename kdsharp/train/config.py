@@ -61,13 +61,19 @@ KERNELS = (3, 3, 3)
 
 @dataclass(frozen=True)
 class PatchesConfig:
-    """How pairs of patches are cut from photos."""
+    """How pairs of patches are cut from photos.
+
+    `shifted` is the share of patches on which the grid of the degradation begins anywhere, and
+    `drawings` that of patches of drawings and text, which are made and not cut from photos.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     size: Annotated[int, Ge(16), Le(1024)] = 128
     train: Positive = 800
     val: Positive = 48
     unlabelled: Annotated[int, Ge(0)] = 0
+    shifted: Annotated[float, Ge(0), Le(1)] = field(default=0.0, metadata=LATER)
+    drawings: Annotated[float, Ge(0), Le(0.9)] = field(default=0.0, metadata=LATER)
     min_detail: Annotated[float, Ge(0), Le(255)] = 3.0
     tries: Annotated[int, Ge(1), Le(100)] = 4
     workers: Annotated[int, Ge(0), Le(256)] = 0
@@ -78,8 +84,12 @@ class PatchesConfig:
 class LoopConfig:
     """The training loop of teacher and student alike.
 
+    `late_loss` is that of the last `mse_share` of the steps.
     `precision` is that of the products: with `bf16` both factors are rounded to bfloat16, weights
     and their sums stay as they are; `auto` is `bf16` where the device is quicker with it.
+
+    `threads` of the CPU are shared by the processes of a machine; 0 leaves the number to torch. The
+    bytes depend on it.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -90,13 +100,15 @@ class LoopConfig:
     optimizer: Literal["adam", "soap"] = "adam"
     max_precond_dim: Annotated[int, Ge(0), Le(8192)] = 320
     lr: Annotated[float, Gt(0), Le(1)] = 1e-3
-    loss: Literal["mse", "l1", "charbonnier"] = "mse"
+    loss: Literal["mse", "l1", "charbonnier", "psnr"] = "mse"
     mse_share: Annotated[float, Ge(0), Le(1)] = 0.0
+    late_loss: Literal["mse", "psnr"] = field(default="mse", metadata=LATER)
     warmup_steps: Annotated[int, Ge(0)] = 30
     ema: Annotated[float, Ge(0), Le(0.99999)] = 0.99
     grad_clip_norm: Annotated[float, Gt(0)] = 0.01
     checkpoint_minutes: Annotated[float, Ge(0)] = 1.0
     processes: Annotated[int, Ge(1), Le(64)] = 1
+    threads: Annotated[int, Ge(0), Le(1024)] = field(default=0, metadata=LATER)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Precision = field(default="fp32", metadata=LATER)
     seed: Seed = 1
@@ -164,8 +176,10 @@ class StudentConfig:
     """The student, a chain of convolutions, and what it learns from.
 
     `kernels` are the sides of the first, of each hidden and of the last of `convs` convolutions.
-    `answer_margin` is how many pixels at each side of a patch the teacher's answers do not count:
-    there it has seen too little of the picture.
+    With a `mixture` there are so many sets of them, which a small network mixes for each picture.
+    `harm_weight` is what decibels lost against the input cost besides, in the steps whose loss is
+    `psnr`. `answer_margin` is how many pixels at each side of a patch the teacher's answers do not
+    count: there it has seen too little of the picture.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -181,6 +195,8 @@ class StudentConfig:
     feature_match: FeatureMatch = "projection"
     ensemble: bool = False
     answer_margin: Annotated[int, Ge(0), Le(256)] = field(default=0, metadata=LATER)
+    mixture: Annotated[int, Ge(0), Le(32)] = field(default=0, metadata=LATER)
+    harm_weight: Annotated[float, Ge(0)] = field(default=0.0, metadata=LATER)
     loop: LoopConfig = field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
@@ -192,6 +208,8 @@ class StudentConfig:
             )
         if self.teacher_weight + self.truth_weight <= 0:
             raise ValueError("teacher_weight and truth_weight are both 0: nothing to learn from")
+        if self.mixture and (self.color != "luma" or self.expansion or self.feature_weight):
+            raise ValueError("mixture needs color luma, expansion 0 and feature_weight 0")
         if self.feature_weight and self.unshuffle_factor != 2:
             raise ValueError(
                 "feature_weight needs unshuffle_factor 2, the grid of the teacher's features"
@@ -229,14 +247,16 @@ def student_size(config: StudentConfig, scale: int) -> str | None:
 def student_name(config: StudentConfig, scale: int, recipe: str = PLAIN) -> str:
     """`small-x2`, `nano-x3-rgb`; by its channels if it has no such size: `c24-x2`.
 
-    More than three convolutions are said as well: `c24d5-x2` has five.
+    More than three convolutions are said as well: `c24d5-x2` has five; and how many sets a mixture
+    has: `small-x2-k8`.
     `recipe` is the name of the degradation's recipe, of which letters and digits are kept:
     `small-x2-robust`.
     """
     deep = f"d{config.convs}" if config.convs > 3 else ""
     size = student_size(config, scale) or f"c{config.channels}{deep}"
     color = "-rgb" if config.color == "rgb" else ""
-    return f"{size}-x{scale}{color}" + (f"-{_word(recipe)}" if recipe != PLAIN else "")
+    sets = f"-k{config.mixture}" if config.mixture else ""
+    return f"{size}-x{scale}{color}{sets}" + (f"-{_word(recipe)}" if recipe != PLAIN else "")
 
 
 def _word(recipe: str) -> str:

@@ -3,11 +3,19 @@
 So that teacher and student are scored, tiled and written by the very code that ships.
 """
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from kdsharp.runtime.card import FORMAT, Card, Tensor
 from kdsharp.runtime.engine import Engine, Planes
+from kdsharp.runtime.hardware import Infer
+from kdsharp.runtime.mixture import Mixing
+from kdsharp.runtime.windows import Shares, looked_at
+from kdsharp.train.student.mixture import MixedStudent
 from kdsharp.train.student.network import Student
 from kdsharp.train.teacher.interface import AnyTeacher
 
@@ -27,7 +35,20 @@ def torch_engine(network: Student | AnyTeacher, device: torch.device | str = "cp
         output = network(x_NCHW)
         return np.ascontiguousarray(output.cpu().numpy(), np.float32)
 
-    return Engine("torch", _card(network), infer)
+    return Engine("torch", _card(network), infer, mixing=_mixing(network))
+
+
+def _mixing(network: Student | AnyTeacher) -> Mixing | None:
+    if not isinstance(network, MixedStudent):
+        return None
+
+    def look(picture: npt.NDArray[Any]) -> Shares:
+        return network.shares_by(looked_at(picture))
+
+    def fold(shares: Shares) -> Infer:
+        return torch_engine(network.folded(torch.tensor(shares))).infer
+
+    return Mixing(look, lru_cache(4)(fold))
 
 
 def _card(network: Student | AnyTeacher) -> Card:

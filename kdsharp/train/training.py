@@ -17,6 +17,7 @@ from kdsharp.train.dataset.batches import PatchDataset, Planes
 from kdsharp.train.dataset.examples import planes_of
 from kdsharp.train.dataset.patches import PatchSet
 from kdsharp.train.loop.fit import Epoch, TrainResult, fit
+from kdsharp.train.loop.loss import LEAST
 
 __all__ = ["Lesson", "Trained", "luma_of", "psnr_y", "train"]
 
@@ -36,11 +37,17 @@ def luma_of(x_NCHW: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def psnr_y(
-    network: torch.nn.Module, inputs: Planes, truth: Planes, border: int, batch: int = 16
+    network: torch.nn.Module,
+    inputs: Planes,
+    truth: Planes,
+    border: int,
+    batch: int = 16,
+    least: float = 1e-10,
 ) -> float:
     """Mean Y-PSNR in dB of `network` over all patches, `border` pixels left out.
 
-    The protocol of `kdsharp.metrics` but for the rounding to 8 bit.
+    The protocol of `kdsharp.metrics` but for the rounding to 8 bit. A mean square below `least`
+    counts as that: 100 dB.
     """
     device = next(network.parameters(), torch.empty(0)).device
     inner = slice(border, -border or None)
@@ -50,7 +57,7 @@ def psnr_y(
         output, target = network(_tensor(inputs, rows, device)), _tensor(truth, rows, device)
         difference = (luma_of(output.clamp(0, 1)) - luma_of(target)) * _STUDIO
         mse = difference[:, :, inner, inner].square().mean((1, 2, 3))
-        scores.append(-10 * torch.log10(mse.clamp_min(1e-10)))
+        scores.append(-10 * torch.log10(mse.clamp_min(least)))
     return float(torch.cat(scores).double().mean())
 
 
@@ -86,12 +93,23 @@ class Trained(Generic[Network]):
 def train(
     network: torch.nn.Module, examples: PatchDataset, color: str, loop: LoopConfig, lesson: Lesson
 ) -> TrainResult:
-    """Let `network`, which works in `color`, learn from `examples`; validated on `lesson.val`."""
+    """Let `network`, which works in `color`, learn from `examples`; validated on `lesson.val`.
+
+    Where the loss counts decibels, the score ends where they do: untouched patches at 100 dB would
+    choose the state that does least.
+    """
     low, high = (planes_of(p, color) for p in (lesson.val.lr_NHWC, lesson.val.hr_NHWC))
+    counted = "psnr" in (loop.loss, loop.late_loss)
     return fit(
         network,
         examples,
-        partial(psnr_y, inputs=low, truth=high, border=lesson.val.scale),
+        partial(
+            psnr_y,
+            inputs=low,
+            truth=high,
+            border=lesson.val.scale,
+            least=LEAST if counted else 1e-10,
+        ),
         loop,
         lesson.checkpoint,
         lesson.fingerprint,

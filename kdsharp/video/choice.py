@@ -9,6 +9,7 @@ import numpy as np
 from kdsharp.errors import UserError
 from kdsharp.routing.router import Choice, Look, Router, mean_look
 from kdsharp.runtime.model import LoadedModel
+from kdsharp.runtime.windows import rounded
 from kdsharp.video.formats import bits, full_range, has_luma_plane
 from kdsharp.video.frames import FrameSharpener, plane_view
 from kdsharp.video.source import VideoSource
@@ -19,6 +20,8 @@ _LOOKS = 5  # frames of a file that are looked at
 _EVERY = 2.0  # seconds between the frames of a camera that are looked at
 _NEWEST = 0.3  # weight of the newest of them beside those before
 _LEAD = 0.1  # dB by which another model has to be ahead, so that they do not take turns
+_ALIKE = 0.1  # mixtures none of whose shares differs by more are not changed
+_READY = 16  # choices that are kept ready
 
 
 def look_at_frame(frame: Any, router: Router) -> Look:
@@ -68,8 +71,11 @@ def _frame_at(video: VideoSource, seconds: float) -> Any:
 class LiveChoice:
     """The model for each frame of a camera; now and then it, or its grid, may become another."""
 
-    def __init__(self, router: Router, pixel_format: str) -> None:
-        self._router, self._format = router, pixel_format
+    def __init__(
+        self, router: Router, pixel_format: str, crispening: LoadedModel | None = None
+    ) -> None:
+        """`crispening` comes after the model of each frame, if there is one."""
+        self._router, self._format, self._crispening = router, pixel_format, crispening
         self._ready: dict[Choice | None, FrameSharpener] = {}
         self._seen: Look | None = None
         self._choice: Choice | None = None
@@ -81,8 +87,12 @@ class LiveChoice:
             self._look(frame)
             self._next = time.monotonic() + _EVERY
         if self._choice not in self._ready:
+            if len(self._ready) >= _READY:
+                del self._ready[next(iter(self._ready))]
             single = fitted(self._router, self._choice)
-            self._ready[self._choice] = FrameSharpener(single, self._format, studio=True)
+            self._ready[self._choice] = FrameSharpener(
+                single, self._format, studio=True, crispening=self._crispening
+            )
         return self._ready[self._choice]
 
     def _look(self, frame: Any) -> None:
@@ -93,6 +103,8 @@ class LiveChoice:
         best, gain = self._router.choice(self._seen), self._seen.gains.get
         held = self._choice.model if self._choice else ""
         ahead = gain(best.model if best else "", 0.0) - gain(held, 0.0)
+        if self._choice and best and _alike(self._choice, best):
+            return
         if old is None or best is None or best.model == held or ahead > _LEAD:
             self._choice = best
 
@@ -102,6 +114,15 @@ def fitted(router: Router, choice: Choice | None) -> LoadedModel:
     return router.fitted(choice) if choice else LoadedModel(router.first.engine, strength=0)
 
 
+def _alike(one: Choice, other: Choice) -> bool:
+    """Whether only their mixtures differ, and hardly."""
+    if not one.shares or (one.model, one.origin) != (other.model, other.origin):
+        return False
+    pairs = zip(one.shares, other.shares, strict=True)
+    return all(abs(share - another) <= _ALIKE for share, another in pairs)
+
+
 def _blended(old: Look, newest: Look) -> Look:
     gains = {k: old.gains[k] * (1 - _NEWEST) + v * _NEWEST for k, v in newest.gains.items()}
-    return Look(gains, old.steps * (1 - _NEWEST) + newest.steps * _NEWEST)
+    shares = np.array(old.shares) * (1 - _NEWEST) + np.array(newest.shares) * _NEWEST
+    return Look(gains, old.steps * (1 - _NEWEST) + newest.steps * _NEWEST, rounded(shares))

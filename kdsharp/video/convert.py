@@ -4,12 +4,13 @@ import contextlib
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 from kdsharp.errors import KdsharpError, UserError
 from kdsharp.files import atomic_file
-from kdsharp.routing.router import Routed
-from kdsharp.runtime.model import LoadedModel
+from kdsharp.routing.router import Choice, Routed
 from kdsharp.video.choice import fitted, look_at_video
+from kdsharp.video.enlarge import FrameEnlarger
 from kdsharp.video.frames import FrameSharpener
 from kdsharp.video.options import VideoOptions, VideoResult
 from kdsharp.video.remux import remuxed
@@ -33,7 +34,8 @@ def sharpen_video(
 
     Of several models the one is taken that the video needs, by some of its frames, which also tell
     where its grid begins; a video that none would help is copied, into another kind of file too,
-    unless `options` ask for something else.
+    unless `options` ask for something else. One that `options` enlarge gets the model that undoes
+    that, as photos do.
     Decoding, the network and encoding run beside each other; the network as many times as the
     engine's `streams`. Other tracks, chapters, metadata and every timestamp are kept.
     `progress` is called after each frame with how many are done and how many there ought to be.
@@ -46,11 +48,23 @@ def sharpen_video(
     if target.exists() and source.exists() and target.samefile(source):
         raise UserError(f"{target}: is the video itself: name another output")
     router = sharpener.router
-    with open_source(source) as looked_at:
-        choice = router.choice(look_at_video(looked_at, router))
-    if choice is None and options == VideoOptions() and _copied(source, target):
+    choice: Choice | None
+    if options.upscale:
+        choice = sharpener.enlarging(options.upscale)
+    else:
+        with open_source(source) as looked_at:
+            choice = router.choice(look_at_video(looked_at, router))
+    crispening = sharpener.crispening
+    untouched = choice is None and crispening is None
+    if untouched and options == VideoOptions() and _copied(source, target):
         return VideoResult(0)
-    single = fitted(router, choice)
+
+    def work_in(pixel_format: str) -> Callable[[Any], Any]:
+        if choice and options.upscale:
+            return FrameEnlarger(router.enlarger(choice.model), pixel_format, crispening)
+        return FrameSharpener(fitted(router, choice), pixel_format, crispening=crispening)
+
+    streams = router.first.engine.streams
     with open_source(source) as video:
         units = video.units()
         first = next(units)
@@ -61,12 +75,13 @@ def sharpen_video(
             _named(source, target),
             open_target(temporary, video, first.frame, options) as out,
         ):
-            _run(_rejoined(first, units), out, video, single, progress)
+            _run(_rejoined(first, units), out, video, work_in(out.pixel_format), streams, progress)
     damage, lost = video.damage, out.lost_packets
     if lost and not damage:
         damage = f"is damaged: {lost} packets of other tracks are lost"
     report = f"{source}: {damage}: what could be read is in {target}" if damage else None
-    return VideoResult(video.frames, report, choice.model if choice else None)
+    crisp = crispening.strength if crispening else 0.0
+    return VideoResult(video.frames, report, choice.model if choice else None, crisp)
 
 
 class _MisfitError(Exception):
@@ -103,16 +118,16 @@ def _run(
     units: Generator[Unit],
     out: Target,
     video: VideoSource,
-    single: LoadedModel,
+    sharpen: Callable[[Any], Any],
+    workers: int,
     progress: Callable[[int, int | None], object] | None,
 ) -> None:
     """The three stages: `units` are decoded and sharpened in threads, and encoded in this one."""
-    sharpen = FrameSharpener(single, out.pixel_format)
 
     def work(unit: Unit) -> Unit:
         return unit if unit.frame is None else Unit(sharpen(unit.frame), unit.packets)
 
-    workers, done, total = single.engine.streams, 0, video.total
+    done, total = 0, video.total
     with contextlib.closing(ordered_map(units, work, workers, workers + _AHEAD)) as sharpened:
         for unit in sharpened:
             out.copy(unit.packets)

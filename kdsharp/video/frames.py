@@ -27,8 +27,16 @@ class FrameSharpener:
     A model for RGB reads the frame converted, and what it gives is converted back.
     """
 
-    def __init__(self, single: LoadedModel, pixel_format: str, *, studio: bool = False) -> None:
-        self.single = single
+    def __init__(
+        self,
+        single: LoadedModel,
+        pixel_format: str,
+        *,
+        studio: bool = False,
+        crispening: LoadedModel | None = None,
+    ) -> None:
+        """`single` restores; then `crispening`, of luma too, is run on that, if there is one."""
+        self.single, self._crispening = single, crispening
         self.pixel_format, self._studio = pixel_format, studio
         self._peak = (1 << bits(pixel_format)) - 1
 
@@ -40,14 +48,20 @@ class FrameSharpener:
         # Decoders note whether a frame was I, P or B; an encoder would be bound by it.
         frame.pict_type = 0
         frame = self.converted(frame)
-        if self.single.strength == 0:
-            return frame
+        luma = [single for single in (self.single, self._crispening) if single]
         if self.single.card.color == "rgb":
-            return self._rgb(frame)
-        sharp = self._planes(plane_view(frame, 0)[None])[0]
+            if self.single.strength:
+                frame = self._rgb(frame)
+            luma = luma[1:]
+        luma = [single for single in luma if single.strength]
+        if not luma:
+            return frame
+        sharp = plane_view(frame, 0)[None]
+        for single in luma:
+            sharp = single.planes(sharp, self._peak, _TILE)
         # Only now, because a copy for the network need not be a copy of the decoder's picture.
         frame.make_writable()
-        plane_view(frame, 0)[:] = sharp
+        plane_view(frame, 0)[:] = sharp[0]
         return frame
 
     def converted(self, frame: Any) -> Any:
@@ -62,7 +76,8 @@ class FrameSharpener:
             dst_color_range=_FULL,
         )
         order = (2, 0, 1)  # FFmpeg's planes are G, B, R
-        sharp = self._planes(np.stack([plane_view(color, i) for i in order]))
+        planes_CHW = np.stack([plane_view(color, i) for i in order])
+        sharp = self.single.planes(planes_CHW, self._peak, _TILE)
         color.make_writable()
         for plane, at in zip(sharp, order, strict=True):
             plane_view(color, at)[:] = plane
@@ -74,10 +89,6 @@ class FrameSharpener:
         )
         back.color_range, back.colorspace = frame.color_range, frame.colorspace
         return back
-
-    def _planes(self, planes_CHW: Plane) -> Plane:
-        """(C, H, W) -> the same, sharpened; in tiles if it is large."""
-        return self.single.planes(planes_CHW, self._peak, _TILE)
 
 
 def plane_view(frame: Any, index: int) -> Plane:

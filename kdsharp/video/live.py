@@ -117,7 +117,7 @@ def run_live(
     stop, failures = threading.Event(), list[BaseException]()
     arrived: Latest[tuple[Any, float]] = Latest()
     done: Latest[tuple[Any, float]] = Latest()
-    choose = LiveChoice(sharpener.router, _FORMAT)
+    choose = LiveChoice(sharpener.router, _FORMAT, sharpener.crispening)
 
     def read() -> None:
         for frame in camera.frames(stop):

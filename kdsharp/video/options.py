@@ -79,14 +79,16 @@ class VideoOptions:
 
     `codec` is one of `CODECS`, None for the one that suits the kind of file and the depth of the
     source (`settled`); `crf` is the quality, lower is better, None for the codec's own default;
-    `preset` is the encoder's, None for a fast one; `drop` are names of `DROPPABLE`. Raises
-    `UserError` for any other value.
+    `preset` is the encoder's, None for a fast one; `drop` are names of `DROPPABLE`; `upscale` is
+    how many times (2, 3 or 4) the pictures are enlarged, None for not at all. Raises `UserError`
+    for any other value.
     """
 
     codec: str | None = None
     crf: int | None = None
     preset: str | None = None
     drop: frozenset[str] = frozenset()
+    upscale: int | None = None
 
     def __post_init__(self) -> None:
         if self.codec is not None and self.codec not in CODECS:
@@ -100,6 +102,8 @@ class VideoOptions:
         if self.crf is not None and not (chosen.crf and 0 <= self.crf <= _highest(self.codec)):
             scale = f"0 to {chosen.highest_crf}" if chosen.crf else "none, it is lossless"
             raise UserError(f"{name} has no CRF {self.crf}: {scale}")
+        if self.upscale not in (None, 2, 3, 4):
+            raise UserError(f"a video is enlarged 2, 3 or 4 times, not {self.upscale}")
         if unknown := sorted(self.drop - DROPPABLE.keys()):
             raise UserError(f"{unknown[0]!r} cannot be dropped: choose from {', '.join(DROPPABLE)}")
 
@@ -166,10 +170,11 @@ class VideoResult:
     """The outcome for a video: how many frames were written, none if it was copied.
 
     `damage` is one line that says what was wrong with the source; None if nothing was. `model` is
-    the name of the one that it got; None: none was expected to help, and its pictures are what
-    they were.
+    the name of the one that it got; None: none was expected to help, and if `crisp`, how much they
+    were crispened, is 0, its pictures are what they were.
     """
 
     frames: int
     damage: str | None = None
     model: str | None = None
+    crisp: float = 0.0

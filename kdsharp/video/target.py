@@ -46,6 +46,7 @@ class Target:
         self._container, self._source, self._options = container, source, options
         self._where = str(source.path)
         self._codec = options.chosen
+        self._size = tuple(side * (options.upscale or 1) for side in (frame.width, frame.height))
         self._refuse_what_is_lost(frame)
         self.pixel_format = self._pixel_format(frame)
         self._stream = self._video(frame)
@@ -103,9 +104,10 @@ class Target:
         # Where chroma has half the lines or columns, these encoders take no odd ones.
         chroma = av.VideoFormat(form, 16, 16)
         steps = 16 // chroma.chroma_width(), 16 // chroma.chroma_height()
-        if self._codec.even and (frame.width % steps[0] or frame.height % steps[1]):
+        width, height = self._size
+        if self._codec.even and (width % steps[0] or height % steps[1]):
             raise UserError(
-                f"{self._where}: has {frame.width}x{frame.height} pixels, and "
+                f"{self._where}: has {width}x{height} pixels, and "
                 f"{self._options.codec} needs even sides: choose --codec vp9 or av1"
             )
         return form
@@ -130,11 +132,7 @@ class Target:
                 ".mkv, or another --codec"
             ) from error
         context = stream.codec_context
-        context.width, context.height, context.pix_fmt = (
-            frame.width,
-            frame.height,
-            self.pixel_format,
-        )
+        (context.width, context.height), context.pix_fmt = self._size, self.pixel_format
         context.time_base = stream.time_base = source.time_base
         context.flags |= _FRAME_DURATION
         context.thread_type = (

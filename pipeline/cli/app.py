@@ -6,12 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from kdsharp.errors import UserError
-from pipeline.cli import release
+from pipeline.cli import monitor, release
 
 __all__ = [
     "app",
     "down",
     "evaluate",
+    "gc",
     "main",
     "migrate",
     "pipeline",
@@ -64,17 +65,24 @@ def retrain(
     promote: Annotated[
         bool, typer.Option("--promote", help="Register what is new, and promote it if it passes.")
     ] = False,
+    teacher_every: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Train a teacher in one of N runs; 0: as needed."),
+    ] = 0,
 ) -> None:
     """Bring all results up to date.
 
     Runs the stages of dvc.yaml one by one through DVC, as a Prefect flow with retries, logs and
-    a table of results. What has not changed is not run again.
+    a table of results. What has not changed is not run again. With --teacher-every N, N - 1 runs
+    learn from the teacher in production, and the next one trains and judges another.
 
     Example: python -m pipeline retrain
     """
     from pipeline.flows.launch import launch_retrain
 
-    launch_retrain(distill_only=distill_only, promote=promote)
+    if distill_only and teacher_every:
+        raise UserError("--distill-only or --teacher-every: name one of them")
+    launch_retrain(distill_only=distill_only, promote=promote, teacher_every=teacher_every)
 
 
 def _port(variable: str) -> Any:
@@ -149,6 +157,26 @@ def migrate() -> None:
 
 
 @app.command()
+def gc(
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it, and not only look.")] = False,
+    days: Annotated[float, typer.Option(min=0, help="Checkpoints untouched for longer.")] = 7,
+) -> None:
+    """Look for what nobody needs any more: in DVC's cache, in MLflow, among checkpoints.
+
+    Files that no commit or experiment names, runs that were deleted in MLflow, and trainings that
+    nobody went on with. Nothing is removed without --delete.
+
+    Example: python -m pipeline gc --delete
+    """
+    from pipeline.workspace.garbage import collect
+
+    for found in collect(days, delete=delete):
+        typer.echo(f"{found.where}: {found.what}{' (removed)' if delete else ''}")
+    if not delete:
+        typer.echo("nothing was removed: --delete does it")
+
+
+@app.command()
 def results() -> None:
     """Print what the last evaluation measured.
 
@@ -182,8 +210,12 @@ def evaluate(
 @app.command()
 def ui(
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="TCP port; 0 lets the system choose.")
+        int,
+        typer.Option(
+            min=0, max=65535, envvar="MLFLOW_PORT", help="TCP port; 0: 5000, or any free one."
+        ),
     ] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the list of runs in a browser.")] = True,
 ) -> None:
     """Serve MLflow's pages for all runs.
 
@@ -193,10 +225,22 @@ def ui(
     """
     from pipeline.services.mlflow_server import serve_ui
 
-    serve_ui(port)
+    serve_ui(port, browser=browser)
 
 
-for verb in ("register", "promote", "rollback", "repair", "status", "pull", "publish"):
+_VERBS = (
+    "register",
+    "judge",
+    "promote",
+    "rollback",
+    "repair",
+    "status",
+    "compare",
+    "pull",
+    "publish",
+)
+app.command()(monitor.monitor)
+for verb in _VERBS:
     app.command()(getattr(release, verb))
 app.command(
     hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}

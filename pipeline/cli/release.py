@@ -7,11 +7,34 @@ import typer
 
 from kdsharp.errors import UserError
 
-__all__ = ["promote", "publish", "pull", "register", "repair", "rollback", "ship", "status"]
+__all__ = [
+    "compare",
+    "judge",
+    "promote",
+    "publish",
+    "pull",
+    "register",
+    "repair",
+    "rollback",
+    "ship",
+    "status",
+]
 
 _Model = Annotated[
-    str, typer.Option(help="student, teacher, or a full name such as kdsharp-student-nano-x2.")
+    str,
+    typer.Option(
+        help="student or teacher, as params.yaml has it, or a name such as kdsharp-student-nano-x2."
+    ),
 ]
+_Known = Annotated[
+    str,
+    typer.Option(
+        help="student or teacher: the one promoted here last; or kdsharp-student-nano-x2 ..."
+    ),
+]
+
+_Version = Annotated[int | None, typer.Option(min=1, help="Instead of the candidate.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def register() -> None:
@@ -23,21 +46,29 @@ def register() -> None:
     Example: python -m pipeline register
     """
     from pipeline.release.registry.register import register as register_models
+    from pipeline.release.registry.siblings import variant_notes
 
-    for version in register_models(typer.echo):
+    versions = register_models(typer.echo)
+    for version in versions:
         if version.url:
             typer.echo(f"{version}: {version.url}")
+    for note in variant_notes(versions):
+        typer.echo(note)
     typer.echo("next: python -m pipeline promote")
 
 
 def promote(
     model: _Model = "student",
-    version: Annotated[int | None, typer.Option(min=1, help="Instead of the candidate.")] = None,
+    version: _Version = None,
     force: Annotated[bool, typer.Option("--force", help="Even if the gate refuses it.")] = False,
     accept_weak: Annotated[
         bool, typer.Option("--accept-weak", help="Do not ask, however few the gate's photos are.")
     ] = False,
     why: Annotated[str, typer.Option(help="The reason, for the history; --force needs it.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would come of it, and change nothing.")
+    ] = False,
+    as_json: _Json = False,
 ) -> None:
     """Put the candidate into production if it is better, or no worse with a reason.
 
@@ -47,14 +78,50 @@ def promote(
 
     Example: python -m pipeline promote
     """
-    from pipeline.cli.terminal import promote_here
+    from pipeline.cli.terminal import judge_here, promote_here
 
-    code = promote_here(model, version, force=force, accept_weak=accept_weak, why=why)
+    if dry_run and (force or accept_weak or why):
+        raise UserError("--dry-run changes nothing: leave out --force, --accept-weak and --why")
+    if dry_run:
+        raise SystemExit(judge_here(model, version, as_json=as_json))
+    code = promote_here(
+        model, version, force=force, accept_weak=accept_weak, why=why, as_json=as_json
+    )
     raise SystemExit(code)
 
 
+def judge(model: _Model = "student", version: _Version = None, as_json: _Json = False) -> None:
+    """Say what `promote` would decide, and why, without storing or changing anything.
+
+    The same as `promote --dry-run`. Exit code 0: it would be promoted, or a person would be asked;
+    1: it would be refused, or promote would stop before.
+
+    Example: python -m pipeline judge
+    """
+    from pipeline.cli.terminal import judge_here
+
+    raise SystemExit(judge_here(model, version, as_json=as_json))
+
+
+def compare(
+    one: Annotated[str, typer.Argument(metavar="A", help="A version: 3, production, NAME/3.")],
+    other: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    model: _Known = "student",
+) -> None:
+    """Show what differs between two versions: numbers, pictures, parameters and photos.
+
+    Both are measured afresh on the gate set. The picture shows the crops on which they differ most.
+
+    Example: python -m pipeline compare production candidate
+    """
+    from pipeline.release.promotion.compare import compare as compare_versions
+
+    for line in compare_versions(model, one, other):
+        typer.echo(line)
+
+
 def rollback(
-    model: _Model = "student",
+    model: _Known = "student",
     steps: Annotated[int, typer.Option(help="How many promotions to take back.")] = 1,
     why: Annotated[str, typer.Option(help="The reason, for the history.")] = "",
 ) -> None:
@@ -67,7 +134,7 @@ def rollback(
     rollback_here(model, steps, why=why)
 
 
-def repair(model: _Model = "student") -> None:
+def repair(model: _Known = "student") -> None:
     """Bring back the history of promotions, if it was deleted in MLflow's pages.
 
     A deleted run is restored; one that is gone for good is made again from versions and aliases.
@@ -80,31 +147,38 @@ def repair(model: _Model = "student") -> None:
 
 
 def status(
-    model: _Model = "student",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    model: _Known = "student",
+    every: Annotated[bool, typer.Option("--all", help="Every registered model, a line each.")] = (
+        False
+    ),
+    as_json: _Json = False,
 ) -> None:
-    """Show what is in production, what waits, and the history of promotions.
+    """Show what is in production, what waits, why it was refused, and the history of promotions.
 
     Example: python -m pipeline status --model teacher
     """
-    from pipeline.release.promotion.status import print_status, read_status
+    from pipeline.cli.terminal import status_here
 
-    found = read_status(model)
-    if as_json:
-        import json
-
-        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
-    else:
-        print_status(found)
+    status_here(model, every=every, as_json=as_json)
 
 
 def pull(
     to: Annotated[Path, typer.Option(help="The folder to write.")],
-    model: _Model = "student",
+    model: _Known = "student",
     alias: Annotated[str | None, typer.Option(help="production, previous or candidate.")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Instead of an alias.")] = None,
+    verify_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="KDSHARP_VERIFY_KEY",
+            help="Only what the owner of this public key has signed.",
+        ),
+    ] = None,
 ) -> None:
     """Copy a registered model to a folder, on any machine that reaches the store.
+
+    Every file must have the SHA-256 that registry and card note, else nothing is written.
 
     Example: python -m pipeline pull --alias production --to models/production
     """
@@ -112,7 +186,8 @@ def pull(
 
     if alias is not None and version is not None:
         raise UserError("--alias or --version: name one of them")
-    found = pull_model(model, version or alias or "production", to=to)
+    which = version or alias or "production"
+    found = pull_model(model, which, to=to, verify_key=verify_key, log=typer.echo)
     typer.echo(f"{found} -> {to}")
 
 

@@ -1,7 +1,10 @@
-"""Promote and roll back at a terminal: ask a person there, leave reports where they are read."""
+"""Judge, promote, roll back and look at a terminal: people are asked there, or get JSON."""
 
+import json
 import os
 import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from kdsharp.errors import describe
 from pipeline.release.promotion.page import write_page
@@ -11,21 +14,55 @@ from pipeline.release.promotion.rollback import rollback
 from pipeline.services.prefect_server import configure
 from pipeline.services.state import standing
 
-__all__ = ["promote_here", "rollback_here"]
+if TYPE_CHECKING:
+    from pipeline.release.gate.evidence import Decision
+    from pipeline.release.registry.versions import Log
+
+__all__ = ["judge_here", "promote_here", "rollback_here", "status_here"]
+
+
+def judge_here(model: str, version: int | None, *, as_json: bool) -> int:
+    """Print what a promotion would come to; returns the exit code: 1 if it would not pass."""
+    from pipeline.release.promotion.dry_run import dry_run
+
+    found = dry_run(model, version, log=_aside if as_json else print)
+    if as_json:
+        said = {"name": found.name, "version": found.version, "previous": found.previous}
+        said |= {"would": found.would, "reason": found.reason}
+        _print_json({**said, "decision": _decision(found.decision)})
+    else:
+        if found.report:
+            _print_report(found.report)
+        print(f"{found.name} version {found.version} would {found.would}: {found.reason}")
+    return 0 if found.passes else 1
 
 
 def promote_here(
-    model: str, version: int | None, *, force: bool, accept_weak: bool, why: str
+    model: str,
+    version: int | None,
+    *,
+    force: bool,
+    accept_weak: bool,
+    why: str,
+    as_json: bool = False,
 ) -> int:
     """Promote and print the evidence; returns the exit code: 1 if the candidate was turned down."""
-    ask = _ask if sys.stdin.isatty() else None
-    done = promote(model, version, force=force, accept_weak=accept_weak, why=why, approve=ask)
-    if done.outcome == "unchanged":
+    ask = _ask if sys.stdin.isatty() and not as_json else None
+    log: Log = _aside if as_json else print
+    done = promote(
+        model, version, force=force, accept_weak=accept_weak, why=why, approve=ask, log=log
+    )
+    if as_json:
+        said = {"name": done.name, "version": done.version, "previous": done.previous}
+        said |= {"outcome": done.outcome, "reason": done.reason}
+        _print_json({**said, "decision": _decision(done.decision, done.decision_id)})
+    elif done.outcome == "unchanged":
         print(done.reason)
-        return 0
-    print(f"{done.name} version {done.version}: {done.outcome}: {done.reason}")
-    _leave(done)
-    return 0 if done.outcome == "promoted" else 1
+    else:
+        print(f"{done.name} version {done.version}: {done.outcome}: {done.reason}")
+    if done.outcome != "unchanged":
+        _leave(done, log)
+    return 0 if done.outcome in {"promoted", "unchanged"} else 1
 
 
 def rollback_here(model: str, steps: int, *, why: str) -> None:
@@ -35,6 +72,45 @@ def rollback_here(model: str, steps: int, *, why: str) -> None:
     _leave(done)
 
 
+def status_here(model: str, *, every: bool, as_json: bool) -> None:
+    """Print the status of `model`, or of all models."""
+    from pipeline.release.promotion.status import read_all, read_status
+    from pipeline.release.promotion.status_text import print_all, print_status
+
+    if every and as_json:
+        _print_json([status.to_dict() for status in read_all()])
+    elif every:
+        print_all(read_all())
+    elif as_json:
+        _print_json(read_status(model).to_dict())
+    else:
+        print_status(read_status(model, print))
+
+
+def _aside(line: str) -> None:
+    """Where the output itself is JSON."""
+    print(line, file=sys.stderr)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _decision(decision: "Decision | None", number: str = "") -> dict[str, Any] | None:
+    return None if decision is None else {"id": number or None, **asdict(decision)}
+
+
+def _print_report(report: str) -> None:
+    """Markdown, drawn as tables where people look at it."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    if sys.stdout.isatty():
+        Console().print(Markdown(report))
+    else:
+        print(report)
+
+
 def _ask(report: str) -> Answer:
     """The evidence, and a question that only `yes` answers with yes."""
     print(f"\n{report}\n")
@@ -42,17 +118,17 @@ def _ask(report: str) -> Answer:
     return Answer(approved, me(), input("Why (recorded)? ").strip())
 
 
-def _leave(done: Promotion) -> None:
+def _leave(done: Promotion, log: "Log" = print) -> None:
     """Write the page, and the report into Prefect's pages where a server is up.
 
     The change itself is already done, so a failing report is only a warning.
     """
     try:
-        print(f"history: {write_page(done.name)}")
+        log(f"history: {write_page(done.name)}")
         if os.environ.get("PREFECT_API_URL") or "prefect" in standing():
             _publish(done)
     except Exception as error:  # noqa: BLE001 - whatever Prefect raises
-        print(f"warning: the report could not be left everywhere ({describe(error)})")
+        log(f"warning: the report could not be left everywhere ({describe(error)})")
 
 
 def _publish(done: Promotion) -> None:

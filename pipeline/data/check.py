@@ -59,7 +59,7 @@ def perceptual_hash(image: Image.Image) -> int | None:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def distances(one: int, others: Sequence[int]) -> NDArray[np.uint8]:
+def distances(one: int, others: Sequence[int] | NDArray[np.uint64]) -> NDArray[np.uint8]:
     """In how many of the 64 bits each of `others` differs from `one`."""
     different = np.asarray(others, dtype=np.uint64) ^ np.uint64(one)
     count: NDArray[np.uint8] = np.bitwise_count(different)

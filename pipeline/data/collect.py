@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 def open_source(data: DataParams) -> PhotoSource:
     """The source that `data.source` names."""
     if data.source == "folder":
-        return Folder(data.folder)
+        return Folder(data.folder, data.duplicate_distance)
     if data.source == "div2k":
         return Div2k(data.div2k, known_archives())
     return Sample()

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 from kdsharp.errors import UserError
 from pipeline.data.check import check, distances
-from pipeline.data.source import SPLITS, UNLABELLED, Candidate, CheckedPhoto, Split, Splits
+from pipeline.data.near import near_pairs
+from pipeline.data.source import PLACES, SPLITS, UNLABELLED, Candidate, CheckedPhoto, Split, Splits
 from pipeline.paths import RAW, printable
 
 __all__ = [
@@ -48,12 +50,30 @@ class Contamination:
 
 def find_contamination(splits: Splits, distance: int) -> list[Contamination]:
     """Pairs across splits: the same bytes, or perceptual hashes at most `distance` apart."""
-    return [
-        leak
-        for one, other in _PAIRS
-        for photo in splits.get(other, [])
-        for leak in _leaks_of(photo, other, splits[one], one, distance)
-    ]
+    placed = [(split, photo) for split in PLACES for photo in splits.get(split, [])]
+    near = near_pairs([photo.perceptual_hash for _, photo in placed], distance).tolist()
+    leaks = {}
+    for one, other in (*near, *_same_files(placed)):
+        (split, photo), (other_split, twin) = placed[one], placed[other]
+        if (split, other_split) in _PAIRS:
+            place = (_PAIRS.index((split, other_split)), other, one)
+            apart = None if photo.sha256 == twin.sha256 else _apart(photo, twin)
+            names = f"{split}/{photo.name}", f"{other_split}/{twin.name}"
+            leaks[place] = Contamination(*names, apart)
+    return [leak for _, leak in sorted(leaks.items())]
+
+
+def _same_files(placed: Sequence[tuple[Split, CheckedPhoto]]) -> Iterator[tuple[int, int]]:
+    known: dict[str, list[int]] = {}
+    for position, (_, photo) in enumerate(placed):
+        known.setdefault(photo.sha256, []).append(position)
+    for positions in known.values():
+        yield from itertools.combinations(positions, 2)
+
+
+def _apart(one: CheckedPhoto, other: CheckedPhoto) -> int:
+    assert one.perceptual_hash is not None and other.perceptual_hash is not None
+    return (one.perceptual_hash ^ other.perceptual_hash).bit_count()
 
 
 def refuse_contamination(splits: Splits, distance: int) -> None:
@@ -69,33 +89,6 @@ def refuse_contamination(splits: Splits, distance: int) -> None:
         "one of each pair, put both into the same folder (train, val or test), or, if they "
         f"are different pictures, lower data.duplicate_distance ({distance})"
     )
-
-
-def _leaks_of(
-    photo: CheckedPhoto, split: Split, others: list[CheckedPhoto], other_split: Split, distance: int
-) -> list[Contamination]:
-    same = [other for other in others if other.sha256 == photo.sha256]
-    leaks = [(other, None) for other in same] or _near(photo, others, distance)
-    return [
-        Contamination(f"{other_split}/{other.name}", f"{split}/{photo.name}", found)
-        for other, found in leaks
-    ]
-
-
-def _near(
-    photo: CheckedPhoto, others: list[CheckedPhoto], distance: int
-) -> list[tuple[CheckedPhoto, int | None]]:
-    known = [
-        (other, other.perceptual_hash) for other in others if other.perceptual_hash is not None
-    ]
-    if photo.perceptual_hash is None or not known:
-        return []
-    found = distances(photo.perceptual_hash, [bits for _, bits in known])
-    return [
-        (other, int(apart))
-        for (other, _), apart in zip(known, found, strict=True)
-        if apart <= distance
-    ]
 
 
 class Known(Protocol):
@@ -147,7 +140,7 @@ def find_near_duplicates(
         return
     known_photos = hashed_photos(trained, raw)
     read = [(p, p.perceptual_hash) for p in known_photos if p.perceptual_hash is not None]
-    bits = [found for _, found in read]
+    bits = np.array([found for _, found in read], np.uint64)
     for name, bits_of in doubtful:
         found = distances(bits_of, bits)
         if len(found) and found.min() <= distance:

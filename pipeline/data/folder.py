@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kdsharp.errors import UserError, describe
 from kdsharp.imageio.decode import SUFFIXES
+from pipeline.data.contamination import find_contamination
 from pipeline.data.shrink import shrink_jpegs
 from pipeline.data.source import (
     PLACES,
@@ -67,8 +68,9 @@ class Folder:
 
     name = "folder"
 
-    def __init__(self, params: FolderParams) -> None:
+    def __init__(self, params: FolderParams, duplicate_distance: int) -> None:
         self._params = params
+        self._distance = duplicate_distance
         self._root = Path(params.path)
 
     def candidates(self, workspace: Path) -> Sequence[Candidate]:
@@ -105,7 +107,10 @@ class Folder:
             _log.warning("%s: %d rows name no photo, such as %s", LICENCES, len(licences), first)
 
     def assign(self, photos: Sequence[CheckedPhoto]) -> Splits:
-        """As the subfolders say, or by content."""
+        """As the subfolders say, or by content.
+
+        By content, unlabelled photos that are like one of val or test are left out.
+        """
         others: Splits = {}
         if unlabelled := [photo for photo in photos if photo.split == UNLABELLED]:
             others[UNLABELLED] = unlabelled
@@ -117,8 +122,9 @@ class Folder:
                 "add photos, or lower it"
             )
         if any(photo.split is None for photo in photos):
-            return by_content(photos, self._params.val, self._params.test) | others
-        splits: Splits = {s: [p for p in photos if p.split == s] for s in SPLITS}
+            splits = by_content(photos, self._params.val, self._params.test, self._distance)
+            return splits | _clean(others, splits, self._distance)
+        splits = {s: [p for p in photos if p.split == s] for s in SPLITS}
         for split, members in splits.items():
             if not members:
                 raise UserError(f"{self._root / split}: holds no usable photo: add one")
@@ -136,6 +142,24 @@ class Folder:
                 " and ".join(present),
             )
         return {UNLABELLED: UNLABELLED}
+
+
+def _clean(others: Splits, splits: Splits, distance: int) -> Splits:
+    """The unlabelled photos, without those that are like one that models are judged on."""
+    leaks = find_contamination(
+        {**others, "val": splits["val"], "test": splits["test"], "train": []}, distance
+    )
+    alike = {leak.other for leak in leaks if leak.other.startswith(f"{UNLABELLED}/")}
+    if alike:
+        _log.info(
+            "unlabelled photos left out, as they are like some of val or test: %d, such as %s",
+            len(alike),
+            printable(min(alike)),
+        )
+    return {
+        split: [p for p in members if f"{split}/{p.name}" not in alike]
+        for split, members in others.items()
+    }
 
 
 def _require_folder(root: Path) -> None:

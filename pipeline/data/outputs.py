@@ -13,14 +13,17 @@ import pandas as pd
 from kdsharp.errors import UserError
 from kdsharp.files import sha256_file
 from kdsharp.progress import Progress
-from pipeline.data.source import PLACES, CheckedPhoto, Splits
+from pipeline.data.source import PLACES, UNLABELLED, CheckedPhoto, Splits
 from pipeline.data.space import writing
 from pipeline.lock import waiting
 from pipeline.paths import MANIFEST, printable
 
-__all__ = ["COLUMNS", "place", "publish", "workspace", "write_manifest"]
+__all__ = ["COLUMNS", "KEEP", "place", "publish", "workspace", "write_manifest"]
 
 COLUMNS = ["name", "split", "sha256", "width", "height", "source", "licence"]
+
+KEEP = ".keep"
+"""What the folder of unlabelled photos holds without any: DVC warns of an empty one, each time."""
 
 
 @contextlib.contextmanager
@@ -47,6 +50,8 @@ def place(splits: Splits, new: Path, unpacked: Path) -> Splits:
     """
     for split in PLACES:
         (new / split).mkdir(parents=True)
+    if not splits.get(UNLABELLED):
+        (new / UNLABELLED / KEEP).touch()
     placed: Splits = {split: [] for split in splits}
     total = sum(map(len, splits.values()))
     with Progress(total, "copying photos", "photos", lines=True) as progress:

@@ -1,9 +1,14 @@
 """What the sources have in common: words that they share with `acquire`, splits by content."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
+
+from kdsharp.errors import UserError
+from pipeline.data.near import near_groups
+from pipeline.paths import printable
 
 __all__ = [
     "PLACES",
@@ -17,6 +22,8 @@ __all__ = [
     "by_content",
     "position",
 ]
+
+_log = logging.getLogger(__name__)
 
 Split = Literal["train", "val", "test", "unlabelled"]
 
@@ -84,32 +91,60 @@ def position(sha256: str) -> float:
     return int(sha256[:13], 16) / 16**13
 
 
-def by_content(photos: Sequence[CheckedPhoto], val: float, test: float) -> Splits:
+def by_content(photos: Sequence[CheckedPhoto], val: float, test: float, distance: int) -> Splits:
     """Test below the share `test`, val in the share `val` above it, train in the rest.
 
-    A split that stays empty takes the photo whose position is nearest to its range, from a split
-    that has more than one: a later photo that falls into the range by itself ends that.
+    Near duplicates, whose perceptual hashes are at most `distance` bits apart, stay together, where
+    the first of their positions lies: one that is added may take others out of train, but none that
+    a model was judged on into it. A split that stays empty takes the photos whose position is
+    nearest to its range, from a split that has others: later ones that fall into the range by
+    themselves end that.
     """
     ranges: dict[Split, tuple[float, float]] = {
         "test": (0.0, test),
         "val": (test, test + val),
         "train": (test + val, 1.0),
     }
-    splits: Splits = {
-        split: [p for p in photos if low <= position(p.sha256) < high]
+    groups = _near_duplicates(photos, distance)
+    splits: dict[Split, list[_Group]] = {
+        split: [g for g in groups if low <= position(g[0].sha256) < high]
         for split, (low, high) in ranges.items()
     }
     for split, (low, high) in ranges.items():
         if not splits[split]:
             _fill(splits, split, low, high)
-    return {split: splits[split] for split in SPLITS}
+    where = {p.sha256: split for split, members in splits.items() for g in members for p in g}
+    return {split: [p for p in photos if where.get(p.sha256) == split] for split in SPLITS}
 
 
-def _fill(splits: Splits, empty: Split, low: float, high: float) -> None:
-    spare = [(split, p) for split, members in splits.items() if len(members) > 1 for p in members]
-    donor, photo = min(spare, key=lambda item: (_away(item[1], low, high), item[1].sha256))
-    splits[donor].remove(photo)
-    splits[empty].append(photo)
+_Group = list[CheckedPhoto]
+"""Near duplicates of each other, by their positions."""
+
+
+def _near_duplicates(photos: Sequence[CheckedPhoto], distance: int) -> list[_Group]:
+    found = near_groups([photo.perceptual_hash for photo in photos], distance)
+    groups = [sorted((photos[i] for i in members), key=lambda p: p.sha256) for members in found]
+    alike = [group for group in groups if len(group) > 1]
+    if alike:
+        _log.info(
+            "near duplicates stay in one split: %d photos in %d groups, the largest of %d, like %s",
+            sum(map(len, alike)),
+            len(alike),
+            *max((len(group), printable(group[0].name)) for group in alike),
+        )
+    return groups
+
+
+def _fill(splits: dict[Split, list[_Group]], empty: Split, low: float, high: float) -> None:
+    spare = [(split, g) for split, members in splits.items() if len(members) > 1 for g in members]
+    if not spare:
+        raise UserError(
+            f"no photos are left for {empty}: the others are near duplicates of each other; add "
+            "different ones, or lower data.duplicate_distance"
+        )
+    donor, group = min(spare, key=lambda item: (_away(item[1][0], low, high), item[1][0].sha256))
+    splits[donor].remove(group)
+    splits[empty].append(group)
 
 
 def _away(photo: CheckedPhoto, low: float, high: float) -> float:

@@ -30,6 +30,7 @@ from pipeline.evaluation.report.held_out import draw, gap_text
 from pipeline.evaluation.scoring import Results, averages, list_photos, read_manifest, score
 from pipeline.params import Params, load_params
 from pipeline.paths import REPORTS, STUDENT, TEACHER
+from pipeline.tracking.metrics import sectioned
 from pipeline.tracking.runs import attach
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _record(results: Results) -> None:
     known = {split: found for split, found in results.items() if split.startswith(HELD_OUT)}
     run.metrics(
         {
-            f"{split}.{method}.{metric}": value
+            sectioned(f"{split}.{method}.{metric}"): value
             for split, methods in known.items()
             for method, metrics in methods.items()
             for metric, value in metrics.items()

@@ -1,6 +1,8 @@
 """reports/metrics.json as a table, for the terminal and for pages."""
 
 import json
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,13 +99,26 @@ def print_results() -> None:
 
 
 def next_steps() -> str:
-    """Where to look, and how to use the student."""
+    """Where to look, and how to use the student: lines that work as they stand."""
     return (
+        f"{_activate()}"
         f"Pictures and curves  {REPORTS / 'report.html'}\n"
         "Runs in a browser    make ui\n"
         f"Sharpen a photo      kdsharp sharpen PHOTO -o out.png --model {EXPORT}\n"
         "Into production      python -m pipeline register && python -m pipeline promote"
     )
+
+
+def _activate() -> str:
+    """`make` finds the commands by itself; a terminal whose environment is not active does not."""
+    active = os.environ.get("VIRTUAL_ENV")
+    if active and Path(active).resolve() == Path(sys.prefix).resolve():
+        return ""
+    try:
+        environment = Path(sys.prefix).relative_to(Path.cwd())
+    except ValueError:
+        environment = Path(sys.prefix)
+    return f"Once per terminal    . {environment}/bin/activate\n"
 
 
 def _cell(models: Mapping[str, Mapping[str, float]], name: str, key: str) -> str:

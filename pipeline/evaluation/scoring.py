@@ -2,22 +2,28 @@
 
 import csv
 import hashlib
+import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Condition
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from kdsharp.degrade import crop_to_multiple, degrade
 from kdsharp.errors import UserError
 from kdsharp.imageio.decode import read_rgb
 from kdsharp.metrics import METRICS, compare
-from pipeline.params import DegradationParams
+from pipeline.data.pick import pick, sample_name
+from pipeline.evaluation.kept import KeptScores, Scores
+from pipeline.params import DegradationParams, EvaluateParams
 from pipeline.paths import MANIFEST, RAW
 
 __all__ = [
@@ -30,9 +36,12 @@ __all__ = [
     "list_photos",
     "load_pair",
     "read_manifest",
+    "sampled",
     "score",
     "smallest_side",
 ]
+
+_log = logging.getLogger(__name__)
 
 Pixels = npt.NDArray[np.uint8]
 """(H, W, 3), 8-bit RGB."""
@@ -50,6 +59,8 @@ _DIGITS = 6
 _WINDOW = 11  # SSIM's, which has to fit between the borders
 # The metrics hold some 140 bytes a pixel; this many pixels at once stay below 3 GB.
 _PIXELS_AT_ONCE = 20_000_000
+# A network uses all cores by itself; what lies between its layers and photos does not.
+_PHOTOS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -110,30 +121,104 @@ def load_pair(photo: EvalPhoto, degradation: DegradationParams) -> tuple[Pixels,
     return np.asarray(degrade(truth, degradation.recipe, scale, seed)), np.asarray(truth)
 
 
+def sampled(photos: Sequence[EvalPhoto], params: EvaluateParams) -> list[EvalPhoto]:
+    """At most `params.photos` of each split, in their order; the log names a part of more."""
+    chosen = []
+    for split in dict.fromkeys(photo.split for photo in photos):
+        members = [photo for photo in photos if photo.split == split]
+        part = pick(
+            members, params.photos, params.seed, lambda photo: f"{photo.split}/{photo.name}"
+        )
+        chosen += part
+        if len(part) < len(members):
+            _log.info(
+                "%s: %d of %d photos are scored (evaluate.photos), sample %s",
+                split,
+                len(part),
+                len(members),
+                sample_name(photo.name for photo in part),
+            )
+    return chosen
+
+
 def score(
     photos: Sequence[EvalPhoto],
     methods: Mapping[str, Method],
     degradation: DegradationParams,
     done: Callable[[int], None] = lambda _: None,
+    kept: KeptScores | None = None,
 ) -> pd.DataFrame:
     """One row a photo and method: split, name, method, the four metrics, and `gain_y` in dB.
 
     `gain_y` is the Y-PSNR above that of the method `input`. Rows are sorted by split and name;
-    methods keep their order. `done(n)` is called when n photos are scored. At any time only one
-    photo is in memory, and the methods' metrics are computed beside each other.
+    methods keep their order. `done(n)` is called when n photos are scored. A few photos are scored
+    at a time, as their sizes allow. What `kept` knows is not computed again.
     """
     rows = []
     ordered = sorted(photos, key=lambda photo: (photo.split, photo.name))
-    with ThreadPoolExecutor(min(len(methods), os.cpu_count() or 1)) as pool:
-        for number, photo in enumerate(ordered, start=1):
-            low, truth = load_pair(photo, degradation)
-            small = low.size // 3 * len(methods) <= _PIXELS_AT_ONCE
-            measure = partial(compare, truth=truth, border=degradation.scale)
-            outputs = (method(low) for method in methods.values())
-            found = _found(methods, (pool.map if small else map)(measure, outputs))
-            rows += [{"split": photo.split, "name": photo.name, **row} for row in found]
+    room = _Room(_PIXELS_AT_ONCE)
+    with ThreadPoolExecutor(min(_PHOTOS_AT_ONCE, os.cpu_count() or 1)) as pool:
+        one = partial(_score, methods=methods, degradation=degradation, kept=kept, room=room)
+        for number, (photo, found) in enumerate(
+            zip(ordered, pool.map(one, ordered), strict=True), start=1
+        ):
+            rows += [{"split": photo.split, "name": photo.name, **row} for row in _rows(found)]
             done(number)
     return pd.DataFrame(rows)
+
+
+def _score(
+    photo: EvalPhoto,
+    methods: Mapping[str, Method],
+    degradation: DegradationParams,
+    kept: KeptScores | None,
+    room: "_Room",
+) -> dict[str, Scores]:
+    """The metrics of each method on `photo`, rounded."""
+    known = kept.find(photo) if kept else {}
+    if missing := [name for name in methods if name not in known]:
+        with room.of(_pixels(photo)):
+            low, truth = load_pair(photo, degradation)
+            found = {
+                name: {
+                    key: round(value, _DIGITS)
+                    for key, value in compare(methods[name](low), truth, degradation.scale).items()
+                }
+                for name in missing
+            }
+        if kept:
+            kept.put(photo, found)
+        known |= found
+    return {name: known[name] for name in methods}
+
+
+def _pixels(photo: EvalPhoto) -> int:
+    """As the file's header says; a file without one is refused when it is read."""
+    try:
+        with Image.open(photo.path) as opened:
+            return opened.width * opened.height
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 0
+
+
+class _Room:
+    """Lets threads in as long as what they hold, together, is within a limit; one always."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._held = limit, 0
+        self._changed = Condition()
+
+    @contextmanager
+    def of(self, size: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held or self._held + size <= self._limit)
+            self._held += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= size
+                self._changed.notify_all()
 
 
 def averages(table: pd.DataFrame) -> Results:
@@ -152,17 +237,10 @@ def _place(split: str) -> tuple[int, str]:
     return SPLITS.index(split) if split in SPLITS else len(SPLITS), split
 
 
-def _found(
-    methods: Iterable[str], measured: Iterable[Mapping[str, float]]
-) -> list[dict[str, str | float]]:
+def _rows(found: Mapping[str, Scores]) -> list[dict[str, str | float]]:
     """The rows of one photo."""
-    rounded = [{k: round(v, _DIGITS) for k, v in metrics.items()} for metrics in measured]
-    named = dict(zip(methods, rounded, strict=True))
+    least = found["input"]["psnr_y"]
     return [
-        {
-            "method": method,
-            **metrics,
-            "gain_y": round(metrics["psnr_y"] - named["input"]["psnr_y"], _DIGITS),
-        }
-        for method, metrics in named.items()
+        {"method": method, **metrics, "gain_y": round(metrics["psnr_y"] - least, _DIGITS)}
+        for method, metrics in found.items()
     ]

@@ -1,7 +1,5 @@
 """What a retraining does with its results: commit, push, register, promote."""
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +9,8 @@ from pipeline.flows.promote import decide, log
 from pipeline.params import load_params
 from pipeline.tracking.lineage import read_lineage
 from pipeline.workspace.branch import Branch, commit_lock, note_decision
+from pipeline.workspace.pull_request import pull_request
+from pipeline.workspace.push import git_remote, push_branches
 from pipeline.workspace.stage import Outcome
 
 __all__ = ["Delivery", "deliver"]
@@ -26,8 +26,12 @@ class Delivery:
     """The promotion's outcome; empty where there was nothing to decide."""
 
 
-def deliver(outcomes: Mapping[str, Outcome], *, promote: bool, commit: bool) -> Delivery:
+def deliver(
+    outcomes: Mapping[str, Outcome], *, promote: bool, commit: bool, teacher: bool = False
+) -> Delivery:
     """Commit dvc.lock, register the models and promote the student, as far as asked for.
+
+    With `teacher` that is judged as well, and before: students to come learn from it if it passes.
 
     Does nothing where nothing is new: no stage changed, or an earlier run has done all this.
     """
@@ -35,6 +39,7 @@ def deliver(outcomes: Mapping[str, Outcome], *, promote: bool, commit: bool) -> 
     if commit:
         retraining = read_lineage(load_params()).retraining
         branch = commit_lock(retraining, f"Lock retraining {retraining}")
+        push_branches(log, get_run_logger().warning)
         if branch is None:
             return Delivery()
     elif all(outcome == "unchanged" for outcome in outcomes.values()):
@@ -45,15 +50,34 @@ def deliver(outcomes: Mapping[str, Outcome], *, promote: bool, commit: bool) -> 
         return Delivery((f"**Nothing new**: {branch.decision}\n", *lines))
     if branch:
         log(f"dvc.lock is committed: git merge {branch.name}")
-        _push()
     if not promote:
-        return Delivery(tuple(lines))
-    versions, done = _register(), decide()
-    decision = f"{done.name} {done.version}: {done.outcome}: {done.reason}"
-    log(decision)
+        return Delivery((*lines, *_request(branch, "Not judged")))
+    versions = _register()
+    said = [_decide("teacher")[0]] if teacher else []
+    decision, outcome = _decide("student")
+    said.append(decision)
     if branch:
         note_decision(branch, decision)
-    return Delivery((*lines, *versions, f"**Decision**: {decision}\n"), done.outcome)
+    decisions = (f"**Decision**: {one}\n" for one in said)
+    return Delivery((*lines, *versions, *decisions, *_request(branch, decision)), outcome)
+
+
+def _decide(model: str) -> tuple[str, str]:
+    """The decision in one line, and the outcome."""
+    done = decide(model)
+    decision = f"{done.name} {done.version}: {done.outcome}: {done.reason}"
+    log(decision)
+    return decision, done.outcome
+
+
+def _request(branch: Branch | None, decision: str) -> list[str]:
+    """The text of a pull request, where there is a remote for one; it is logged as well."""
+    remote = git_remote() if branch else None
+    if branch is None or remote is None:
+        return []
+    text = "\n".join(pull_request(branch.name, decision, remote))
+    log(f"text of a pull request:\n{text}")
+    return [f"Text of a pull request:\n\n````markdown\n{text}\n````\n"]
 
 
 def _merge(branch: Branch) -> list[str]:
@@ -61,20 +85,6 @@ def _merge(branch: Branch) -> list[str]:
         f"The new dvc.lock is on the branch `{branch.name}`:\n",
         f"```\ngit merge {branch.name} && dvc checkout\n```\n",
     ]
-
-
-def _push() -> None:
-    """Send the files to DVC's default remote, if there is one; they are in the cache anyway."""
-    from dvc.repo import Repo
-
-    with Repo() as repo:
-        if not repo.config["core"].get("remote"):
-            return
-    command = [sys.executable, "-m", "dvc", "push", "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        get_run_logger().warning("dvc push failed: %s: run it again", reason[0])
 
 
 def _register() -> list[str]:

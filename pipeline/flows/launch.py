@@ -18,16 +18,20 @@ from pipeline.services.prefect_server import configure, require_pages
 
 __all__ = ["launch_retrain"]
 
-_DISTILL_ONLY, _PROMOTE = "--distill-only", "--promote"
+_DISTILL_ONLY, _PROMOTE, _TEACHER_EVERY = "--distill-only", "--promote", "--teacher-every"
 
 
-def launch_retrain(*, distill_only: bool = False, promote: bool = False) -> None:
+def launch_retrain(
+    *, distill_only: bool = False, promote: bool = False, teacher_every: int = 0
+) -> None:
     """Run the flow and exit with its code; Ctrl-C and SIGTERM end it and the stage it runs.
 
     The code is 1 as well when the gate or a person turned the result down.
     """
     options = {_DISTILL_ONLY: distill_only, _PROMOTE: promote}
     chosen = [option for option, wanted in options.items() if wanted]
+    if teacher_every:
+        chosen.append(f"{_TEACHER_EVERY}={teacher_every}")
     command = [sys.executable, "-m", "pipeline.flows.launch", *chosen]
     with subprocess.Popen(command, start_new_session=True) as flow:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -75,19 +79,31 @@ def _check_server() -> None:
 def _run_flow() -> None:
     import httpx
 
+    from pipeline.flows.promote import TURNED_DOWN
     from pipeline.flows.retrain import retrain
 
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addHandler(_Lines(logging.INFO))
     try:
-        done = retrain(distill_only=_DISTILL_ONLY in sys.argv, promote=_PROMOTE in sys.argv)
+        done = retrain(
+            distill_only=_DISTILL_ONLY in sys.argv,
+            promote=_PROMOTE in sys.argv,
+            teacher_every=_every(),
+            return_state=True,
+        )
     except httpx.HTTPError as error:
         raise KdsharpError(
             f"Prefect's server no longer answers ({error}): "
             "what the stages made is kept, run the same command again"
         ) from error
-    if done.decision in {"refused", "rejected"}:
+    if (done.name or "").lower() in TURNED_DOWN:
         raise SystemExit(1)
+    done.result()  # raises what went wrong
+
+
+def _every() -> int:
+    numbers = [word.partition("=")[2] for word in sys.argv if word.startswith(_TEACHER_EVERY)]
+    return int(numbers[0]) if numbers else 0
 
 
 class _Lines(logging.Handler):

@@ -5,14 +5,17 @@ from typing import Any
 
 from prefect import State, flow, get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from pipeline.flows.artifacts import publish_promotion
 from pipeline.params import load_params
 from pipeline.release.promotion.production import Promotion
 from pipeline.services.prefect_server import require_pages
 
-__all__ = ["decide", "log", "promote", "rollback"]
+__all__ = ["TURNED_DOWN", "decide", "log", "promote", "rollback", "turned_down"]
+
+TURNED_DOWN = ("refused", "rejected")
+"""Outcomes that are red in Prefect's pages, under their own names."""
 
 
 def log(line: str) -> None:
@@ -68,7 +71,14 @@ def _who() -> str:
     return f"flow run {flow_run.name}"
 
 
+def turned_down(outcome: str, reason: str) -> State[Any]:
+    """The state of a run whose result did not go into production."""
+    return Failed(name=outcome.capitalize(), message=reason)
+
+
 def _state(done: Promotion) -> State[Any]:
     """The outcome as the state's name: Promoted, Refused ... The list of runs shows it."""
     log(f"{done.name} {done.version}: {done.outcome}: {done.reason}")
+    if done.outcome in TURNED_DOWN:
+        return turned_down(done.outcome, done.reason)
     return Completed(name=done.outcome.capitalize(), message=done.reason)

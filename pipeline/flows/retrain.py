@@ -3,14 +3,16 @@
 import contextlib
 from typing import Any
 
-from prefect import Task, flow, get_run_logger
+from prefect import State, Task, flow, get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
+from kdsharp.errors import UserError
 from pipeline.flows.artifacts import publish_results, publish_summary
 from pipeline.flows.deliver import Delivery, deliver
-from pipeline.flows.promote import log
+from pipeline.flows.promote import TURNED_DOWN, log, turned_down
 from pipeline.params import load_params
+from pipeline.release.promotion.teacher_age import is_due
 from pipeline.services.prefect_server import require_pages
 from pipeline.workspace.branch import clean_afterwards
 from pipeline.workspace.dag import plan
@@ -24,24 +26,44 @@ RETRY_SECONDS: list[float] = [5, 20, 60]
 
 
 @flow(name="retrain", persist_result=False)
-def retrain(distill_only: bool = False, promote: bool = False, commit: bool = False) -> Delivery:
+def retrain(
+    distill_only: bool = False,
+    promote: bool = False,
+    commit: bool = False,
+    teacher_every: int = 0,
+) -> Delivery | State[Any]:
     """Bring all stages up to date and publish the results; returns what was done with these.
 
-    With `distill_only` the student learns from the teacher in production. `promote` registers
+    Where the gate or a person turned the result down, the run ends in a failed state that is called
+    Refused or Rejected: nothing is wrong with it, but somebody should look.
+
+    With `distill_only` the student learns from the teacher in production. With `teacher_every` N so
+    does that of all runs but one in N, which trains a teacher; promoted, if at all, through its own
+    gate. `promote` registers
     what is new and promotes it if the gate allows; `commit` commits dvc.lock to a branch, in the
     worktree of a scheduled run.
     Raises `UserError` for a mistake in params.yaml or dvc.yaml, before any stage runs, and
     `StageError` for the stage that failed.
     """
     params = load_params()
+    renew = False
+    if teacher_every:
+        if distill_only or teacher_every < 0:
+            raise UserError("teacher_every is 1 or more, and decides itself when to distill only")
+        renew, why = is_due(params, teacher_every)
+        log(why)
+        distill_only = not renew
     if promote:
         require_pages(params.promotion)
     with clean_afterwards() if commit else contextlib.nullcontext():
         outcomes = _run_stages(distill_only)
         publish_summary(outcomes, ())
-        delivery = deliver(outcomes, promote=promote, commit=commit)
+        renew = renew and params.student.needs_teacher
+        delivery = deliver(outcomes, promote=promote, commit=commit, teacher=renew)
         if delivery.lines:
             publish_summary(outcomes, delivery.lines)
+    if delivery.decision in TURNED_DOWN:
+        return turned_down(delivery.decision, delivery.lines[-1].strip())
     return delivery
 
 

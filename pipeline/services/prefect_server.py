@@ -1,5 +1,6 @@
 """Prefect's server and the worker of this checkout."""
 
+import base64
 import datetime
 import json
 import os
@@ -18,6 +19,7 @@ __all__ = [
     "WORKER",
     "configure",
     "environment",
+    "given_api",
     "is_online",
     "require_pages",
     "server_command",
@@ -50,8 +52,13 @@ def configure() -> None:
         os.environ.setdefault(name, value)
 
 
-def environment(address: str) -> dict[str, str]:
-    """For the server at http://127.0.0.1:PORT, and for all that talk to it."""
+def given_api() -> str | None:
+    """$PREFECT_API_URL: a server that somebody else runs, unless it is our own."""
+    return (os.environ.get("PREFECT_API_URL") or "").rstrip("/") or None
+
+
+def environment(api: str) -> dict[str, str]:
+    """For the server whose API is at `api`, http://127.0.0.1:PORT/api, and all that talk to it."""
     configure()
     return {
         "PREFECT_WORKER_QUERY_SECONDS": "5",
@@ -61,9 +68,9 @@ def environment(address: str) -> dict[str, str]:
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
         **os.environ,
-        "PREFECT_API_URL": f"{address}/api",
+        "PREFECT_API_URL": api,
         # The pages stay blank on any port but 4200 without it.
-        "PREFECT_SERVER_UI_API_URL": f"{address}/api",
+        "PREFECT_SERVER_UI_API_URL": api,
     }
 
 
@@ -77,12 +84,13 @@ def worker_command() -> list[str]:
     return [*_PREFECT, "worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER]
 
 
-def is_online(address: str, pid: int) -> bool:
+def is_online(api: str, pid: int) -> bool:
     """Whether the worker, the process `pid`, has reported to the server; not an earlier one."""
-    request = urllib.request.Request(  # noqa: S310 - our own address
-        f"{address}/api/work_pools/{POOL}/workers/filter",
-        b"{}",
-        {"Content-Type": "application/json"},
+    headers = {"Content-Type": "application/json"}
+    if password := os.environ.get("PREFECT_API_AUTH_STRING"):
+        headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
+    request = urllib.request.Request(  # noqa: S310 - the address that we were given
+        f"{api}/work_pools/{POOL}/workers/filter", b"{}", headers
     )
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310

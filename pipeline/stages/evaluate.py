@@ -13,17 +13,29 @@ from kdsharp.runtime.card import CARD, read_card
 from kdsharp.train.student.network import load_student
 from kdsharp.train.teacher.interface import AnyTeacher
 from kdsharp.train.teacher.network import find_teacher
+from pipeline.evaluation.headline import headline_numbers
 from pipeline.evaluation.held_out import HELD_OUT, configured, headline, with_gaps
-from pipeline.evaluation.methods import load_methods
+from pipeline.evaluation.kept import KeptScores
+from pipeline.evaluation.methods import load_methods, method_keys
 from pipeline.evaluation.report.held_out import draw, section
 from pipeline.evaluation.report.page import MOST_CARDS, Evaluation, card, page
 from pipeline.evaluation.report.panels import choose, file_names, panel, show
 from pipeline.evaluation.results import ROWS
-from pipeline.evaluation.scoring import SPLITS, Method, Results, averages, list_photos, score
+from pipeline.evaluation.scoring import (
+    SPLITS,
+    Method,
+    Results,
+    averages,
+    list_photos,
+    sampled,
+    score,
+)
 from pipeline.params import Params
-from pipeline.paths import CURVES, EXPORT, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
+from pipeline.paths import CURVES, EXPORT, HEADLINE, MANIFEST, METRICS, REPORTS, STUDENT, TEACHER
 from pipeline.stages.run import run_stage
 from pipeline.tracking.lineage import read_lineage
+from pipeline.tracking.metrics import headline as headline_of
+from pipeline.tracking.metrics import sectioned
 from pipeline.tracking.runs import TrackedRun, find_run, start
 
 __all__ = ["main"]
@@ -36,6 +48,7 @@ _IMAGES, _PANELS, _PAGE = REPORTS / "images.csv", REPORTS / "comparison", REPORT
 def main(params: Params) -> None:
     """Write reports/metrics.json, images.csv, comparison/ and report.html, and record them.
 
+    metrics.json has a few of the numbers, for git.
     Photos of `evaluate.held_out` are scored beside those of validation and test.
     """
     photos = list_photos()
@@ -45,11 +58,15 @@ def main(params: Params) -> None:
     curves = {name: _history(name) for name in ("teacher", "student")}
     histories = {name: curve for name, curve in curves.items() if len(curve)}
     manifest = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
-    photos += configured(params, manifest)
-    with start("evaluate", read_lineage(params), tags=_tags(teacher)) as run:
+    photos = sampled([*photos, *configured(params, manifest)], params.evaluate)
+    keys = {name: key for name, key in method_keys(params).items() if name in methods}
+    with start("evaluate", read_lineage(params), tags=_tags(teacher), params=params) as run:
         run.params({key: getattr(params, key).model_dump() for key in ("degradation", "evaluate")})
-        with Progress(len(photos), "scoring photos", "photos", lines=True) as progress:
-            table = score(photos, methods, params.degradation, progress.at)
+        with (
+            KeptScores(keys) as kept,
+            Progress(len(photos), "scoring photos", "photos", lines=True) as progress,
+        ):
+            table = score(photos, methods, params.degradation, progress.at, kept)
         results = with_gaps(averages(table))
         found = Evaluation(params, manifest, teacher, student, table, results, histories)
         _write_numbers(table, results)
@@ -77,6 +94,7 @@ def _tags(teacher: AnyTeacher | None) -> dict[str, str]:
 
 def _write_numbers(table: pd.DataFrame, results: Results) -> None:
     write_json(METRICS, results)
+    write_json(HEADLINE, headline_numbers(results, read_card(EXPORT)))
     with atomic_file(_IMAGES) as temporary:
         table.to_csv(
             temporary, index=False, float_format="%.6f", lineterminator="\n", encoding="utf-8"
@@ -113,12 +131,13 @@ def _held_out(params: Params, table: pd.DataFrame, results: Results) -> str:
 def _record(run: TrackedRun, results: Results) -> None:
     run.metrics(
         {
-            f"{split}.{method}.{metric}": value
+            sectioned(f"{split}.{method}.{metric}"): value
             for split, methods in results.items()
             for method, metrics in methods.items()
             for metric, value in metrics.items()
         }
     )
+    run.headline(headline_of(results))
     for path in (METRICS, _IMAGES, _PAGE, EXPORT / CARD):
         run.file(path)
     for path in _panels():

@@ -16,18 +16,22 @@ import numpy.typing as npt
 from kdsharp.color import luma
 from kdsharp.files import atomic_dir, sha256_file
 from kdsharp.metrics import METRICS
-from kdsharp.runtime.card import FORMAT, Card, Int8, Tensor, write_card
+from kdsharp.runtime.card import FORMAT, Card, File, Int8, Mixture, Tensor, write_card
 from kdsharp.runtime.engine import ENGINES, load_engine
 from kdsharp.sharpening.sharpener import Sharpener
 from kdsharp.train.dataset.patches import load_patches
 from kdsharp.train.export.add_upscalers import add_upscalers
 from kdsharp.train.export.fp32 import INPUT, OUTPUT, check_parity, write_onnx
 from kdsharp.train.export.int8 import check_int8, write_int8
+from kdsharp.train.export.mixture import write_kernels, write_mixer
 from kdsharp.train.export.quantize import quantize
+from kdsharp.train.loop.distributed import pin_threads
 from kdsharp.train.loop.weights import read_about, role_of
+from kdsharp.train.student.mixture import MixedStudent
 from kdsharp.train.student.network import Student, load_student
+from pipeline.environment import read_environment
 from pipeline.evaluation.report.model_card import write_model_card
-from pipeline.evaluation.scoring import Method, list_photos, read_manifest, score
+from pipeline.evaluation.scoring import Method, list_photos, read_manifest, sampled, score
 from pipeline.params import Params
 from pipeline.paths import EXPORT, PATCHES, STUDENT, TEACHER
 from pipeline.stages.run import run_stage
@@ -38,20 +42,22 @@ __all__ = ["main"]
 _log = logging.getLogger(__name__)
 
 _FILE, _FILE_INT8 = "student.onnx", "student_int8.onnx"
+_MIXER, _KERNELS = "mixer.onnx", "kernels.onnx"
 
 
 def main(params: Params) -> None:
     """Write models/export/: the model files and card.json; the folder appears when it is proven."""
     student = load_student(STUDENT)
+    pin_threads(student.config.loop.threads)
     engines = [name for name in ENGINES if find_spec(name)]
     with atomic_dir(EXPORT) as folder:
         write_onnx(student, folder / _FILE)
-        card = _card(student, params, folder / _FILE)
+        card = _with_mixture(student, _card(student, params, folder / _FILE), folder)
         write_card(folder, card)
         for name in engines:
             worst = check_parity(student, load_engine(folder, name).run, params.export.tolerance)
             _log.info("%s agrees with the trained student to %.1e on odd sizes", name, worst)
-        if params.export.int8:
+        if params.export.int8 and card.mixture is None:
             card = _add_int8(student, card, folder, engines, params)
         card = add_upscalers(folder, engines, params.export.tolerance)
         card = _with_metrics(card, folder, params)
@@ -62,6 +68,16 @@ def main(params: Params) -> None:
         }
         write_model_card(folder, card, read_manifest(), settings)
     _log.info("%s: %d parameters, %s", EXPORT, card.parameters, f"{card.macs_per_pixel:.0f} MAC/px")
+
+
+def _with_mixture(student: Student, card: Card, folder: Path) -> Card:
+    """Write what mixes the kernels, if it has several sets; the card with it."""
+    if not isinstance(student, MixedStudent):
+        return card
+    write_mixer(student.mixer, folder / _MIXER)
+    write_kernels(student, folder / _KERNELS)
+    mixer, kernels = (File(name, sha256_file(folder / name)) for name in (_MIXER, _KERNELS))
+    return dataclasses.replace(card, mixture=Mixture(student.config.mixture, mixer, kernels))
 
 
 def _add_int8(
@@ -117,6 +133,7 @@ def _metrics(card: Card, folder: Path, params: Params) -> dict[str, dict[str, fl
         int8 = Sharpener(folder, engine="onnxruntime", precision="int8")
         methods["student_int8"] = int8.array
     photos = [photo for photo in list_photos() if photo.split == "val"]
+    photos = sampled(photos, params.evaluate)
     table = score(photos, methods, params.degradation)
     means = {name: table.loc[table["method"] == name, list(METRICS)].mean() for name in methods}
     return {
@@ -150,6 +167,7 @@ def _lineage() -> dict[str, object]:
     """What the model was made from, by content: true on any machine, whatever git says there."""
     return {
         "data_hash": data_hash(),
+        "environment": read_environment("student"),
         "student": {"sha256": sha256_file(STUDENT), **read_about(STUDENT)},
         "teacher": _teacher(),
     }

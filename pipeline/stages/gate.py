@@ -10,6 +10,7 @@ from kdsharp.errors import UserError, describe
 from kdsharp.files import atomic_dir
 from kdsharp.imageio.decode import SUFFIXES
 from pipeline.data.check import check, without_copies
+from pipeline.data.pick import pick
 from pipeline.data.source import Candidate, CheckedPhoto
 from pipeline.params import GateParams, Params, PromotionParams
 from pipeline.paths import GATE, MANIFEST, RAW
@@ -21,6 +22,7 @@ from pipeline.release.gate.crops import (
     cut_gate_set,
     load_gate_set,
     made_with,
+    source_of,
 )
 from pipeline.stages.run import run_stage
 
@@ -31,20 +33,23 @@ _LOCK = Path("dvc.lock")
 
 
 def main(params: Params) -> None:
-    """Keep data/gate if it was cut with these parameters, else cut it.
+    """Keep data/gate if it was cut with these parameters from photos of this source, else cut it.
 
     Either way raises `UserError` if one of its photos is in train or val.
     """
     manifest = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
     distance = params.data.duplicate_distance
-    kept = _kept(params)
+    kept, source = _kept(params), source_of(params)
+    if kept and (other := _other_source(kept, source, manifest)):
+        _log.info("%s: holds %s, and photos now come from %s", GATE, other, source)
+        kept = None
     if kept:
         check_contamination(kept.sources, manifest, RAW, distance)
     else:
         photos = _photos(params.gate, manifest, params.degradation.scale)
         sources = [CropSource(p.name, p.sha256, p.perceptual_hash) for p in photos]
         check_contamination(sources, manifest, RAW, distance)
-        cut_gate_set(photos, GATE, params.gate, params.degradation)
+        cut_gate_set(photos, GATE, params.gate, params.degradation, source)
     _tell(kept or load_gate_set(), "kept as it is" if kept else "cut anew", params.promotion)
 
 
@@ -64,6 +69,18 @@ def _kept(params: Params) -> GateSet | None:
             return None
         found = load_gate_set()
     return found if found.made == made_with(params.gate, params.degradation) else None
+
+
+def _other_source(kept: GateSet, source: str, manifest: pd.DataFrame) -> str:
+    """Whose photos the set holds where they are not those of `source`; else empty.
+
+    A set that does not say it is of another source if none of its photos is left.
+    """
+    if kept.source:
+        return "" if kept.source == source else kept.source
+    if kept.made.get("folder") or {one.sha256 for one in kept.sources} & set(manifest["sha256"]):
+        return ""
+    return "no photo that is still there"
 
 
 def _restore() -> bool:
@@ -102,7 +119,10 @@ def _photos(params: GateParams, manifest: pd.DataFrame, scale: int) -> list[Chec
         )
     if left_out:
         _log.info("gate: left out %d photos that are unusable, copies or too small", left_out)
-    return large
+    chosen = pick(large, params.photos, params.seed, lambda photo: photo.sha256)
+    if len(chosen) < len(large):
+        _log.info("gate: cut from %d of %d photos (gate.photos)", len(chosen), len(large))
+    return chosen
 
 
 def _folder(root: Path) -> list[Candidate]:
@@ -114,7 +134,10 @@ def _folder(root: Path) -> list[Candidate]:
 
 def _tell(gate: GateSet, how: str, policy: PromotionParams) -> None:
     photos, crops = len(gate.sources), len(gate.photo)
-    _log.info("%s: %d crops (photos: %d), %s, %s", GATE, crops, photos, how, gate.sha256[:12])
+    whose = f" from {gate.source}" if gate.source else ""
+    _log.info(
+        "%s: %d crops (photos: %d)%s, %s, %s", GATE, crops, photos, whose, how, gate.sha256[:12]
+    )
     if photos < policy.enough_photos or crops < policy.enough_crops:
         _log.info(
             "gate: weak evidence, enough would be %d photos and %d crops: more test photos and a "

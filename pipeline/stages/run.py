@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from kdsharp.errors import TransientError, describe, exit_code, run
+from kdsharp.errors import KdsharpError, TransientError, describe, exit_code, run
 from pipeline.params import Params, load_params
 from pipeline.paths import ERROR_FILE
 
@@ -30,10 +30,16 @@ def run_stage(main: Callable[[Params], None]) -> None:
 
 def _report(error: BaseException) -> None:
     path = os.environ.get(ERROR_FILE)
-    if path and not isinstance(error, SystemExit):
+    if path and not isinstance(error, SystemExit) and not _is_echo(Path(path), error):
         record = {
             "message": describe(error),
             "exit_code": exit_code(error),
             "transient": isinstance(error, TransientError),
         }
         Path(path).write_text(json.dumps(record), encoding="utf-8")
+
+
+def _is_echo(path: Path, error: BaseException) -> bool:
+    """Whether another process of this training has told why already: the rest lose the thread."""
+    told = path.is_file() and path.stat().st_size > 0
+    return told and not isinstance(error, KdsharpError | KeyboardInterrupt)

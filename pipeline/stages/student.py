@@ -7,6 +7,7 @@ from pathlib import Path
 from kdsharp.files import sha256_file
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.dataset.patches import load_unlabelled
+from kdsharp.train.loop.distributed import is_first
 from kdsharp.train.student.train import train_student
 from kdsharp.train.teacher.network import load_teacher
 from pipeline.params import Params
@@ -40,10 +41,12 @@ def main(params: Params) -> None:
         return
     teacher_sha256 = sha256_file(TEACHER)
     training = Training("student", params, config, STUDENT, also=(TEACHER,))
-    training.tags = {
-        "kdsharp.teacher_sha256": teacher_sha256,
-        "kdsharp.teacher_run": find_run("teacher", {"kdsharp.sha256": teacher_sha256}) or "",
-    }
+    if is_first():
+        run_id = find_run("teacher", {"kdsharp.sha256": teacher_sha256})
+        training.tags = {
+            "kdsharp.teacher_sha256": teacher_sha256,
+            "kdsharp.teacher_run": run_id or "",
+        }
     answers = answers_folder(config, (*sorted(PATCHES.iterdir()), TEACHER))
     train = partial(
         train_student,
@@ -53,9 +56,10 @@ def main(params: Params) -> None:
         unlabelled_NHWC=load_unlabelled(PATCHES),
     )
     training.run(train, {"teacher_sha256": teacher_sha256})
-    for other in CHECKPOINTS.glob("answers-*"):
-        if other != answers:
-            shutil.rmtree(other)
+    if is_first():
+        for other in CHECKPOINTS.glob("answers-*"):
+            if other != answers:
+                shutil.rmtree(other)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from kdsharp.train.teacher.network import save_no_teacher
 from kdsharp.train.teacher.spandrel import SpandrelTeacher, open_teacher, save_teacher
 from kdsharp.train.teacher.train import own_teacher, train_teacher
 from kdsharp.train.training import psnr_y
+from pipeline.environment import write_environment
 from pipeline.params import DegradationParams, Params
 from pipeline.paths import CURVES, PATCHES, TEACHER
 from pipeline.stages.needs import read_needs
@@ -47,6 +48,7 @@ def main(params: Params) -> None:
     if not read_needs().teacher:
         save_no_teacher(TEACHER)
         _write_no_curve()
+        write_environment("teacher", None)
         _log.info("teacher: none is trained, because the student learns from the truth alone")
         return
     if config.arch in UNTRAINED:
@@ -68,7 +70,7 @@ def _take_over(params: Params) -> None:
         tags = {"kdsharp.architecture": teacher.architecture}
     else:
         teacher, tags = own_teacher(params.teacher), {}
-    with start("teacher", read_lineage(params), tags=tags) as run:
+    with start("teacher", read_lineage(params), tags=tags, params=params) as run:
         run.params({"teacher": {**vars(teacher.config), "loop": vars(teacher.config.loop)}})
         nothing, score = _scores(teacher, pick_device(params.teacher.loop.device))
         _log.info("teacher: %s", teacher.about)
@@ -87,6 +89,7 @@ def _take_over(params: Params) -> None:
             with atomic_file(TEACHER) as temporary:
                 shutil.copyfile(checked_file(params.teacher), temporary)
         _write_no_curve()
+        write_environment("teacher", None)
         run.metrics({"best_val_psnr_y": score})
         run.tags({"kdsharp.sha256": sha256_file(TEACHER)})
 

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,23 +14,25 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import torch
 from ruamel.yaml import YAML
 
-from kdsharp.errors import KdsharpError, UserError
+from kdsharp.errors import INTERRUPTED, KdsharpError, UserError
 from kdsharp.files import atomic_file, sha256_file
-from kdsharp.runtime.hardware import cpu_name
 from kdsharp.train.config import LoopConfig, StudentConfig, TeacherConfig
 from kdsharp.train.dataset.patches import load_patches
 from kdsharp.train.loop.checkpoint import load_checkpoint
+from kdsharp.train.loop.distributed import DistributedContext, pick_precision
 from kdsharp.train.loop.fit import Epoch, TrainResult
 from kdsharp.train.loop.weights import save_weights
 from kdsharp.train.training import Lesson, Trained
+from pipeline.environment import Environment, this_machine, write_environment
 from pipeline.params import Params
 from pipeline.paths import CHECKPOINTS, CURVES, ERROR_FILE, PATCHES
+from pipeline.stages.environment import require_current
 from pipeline.tracking.lineage import read_lineage
+from pipeline.tracking.metrics import of_epoch
 from pipeline.tracking.runs import TrackedRun, start
 
 if TYPE_CHECKING:
@@ -72,24 +75,37 @@ class Training:
     ) -> None:
         """Write the weights and the learning curve, and record all of it in MLflow.
 
-        `train` is one of `kdsharp.train.training`, with the network's config.
+        `train` is one of `kdsharp.train.training`, with the network's config. Of several processes
+        the first one alone clears, records and writes.
         """
-        self._forget_delivered()
+        require_current(self.params)
         lesson = Lesson(self.train, self.val, self.folder / "last.pt", self.key)
-        if os.environ.get("RANK", "0") != "0":
-            train(lesson)
-            return
-        with self._tracked(lesson.checkpoint) as tracked:
-            tracked.params({self.stage: asdict(self.config), "patches": self._patches()})
-            telling = replace(lesson, on_epoch=lambda epoch: self._tell(epoch, tracked))
-            done = train(telling)
-            self._deliver(done.network, done.fit, notes, tracked)
+        with DistributedContext(self.loop) as workers:
+            if not workers.first:
+                train(lesson)
+                return
+            self._forget_delivered()
+            environment = _environment(self.loop, workers)
+            with self._tracked(lesson.checkpoint) as tracked:
+                tracked.tags(environment.tags())
+                tracked.params({self.stage: asdict(self.config), "patches": self._patches()})
+                telling = replace(lesson, on_epoch=lambda epoch: self._tell(epoch, tracked))
+                done = train(telling)
+                self._deliver(done.network, done.fit, notes, tracked)
+                write_environment(self.stage, environment)
+                self._mark_delivered()
 
     def _tracked(self, checkpoint: Path) -> TrackedRun:
         """Open the run in MLflow: the interrupted one if there is one, with all epochs so far."""
         note = self.folder / "run.json"
         known = json.loads(note.read_text())["run_id"] if note.exists() else None
-        tracked = start(self.stage, read_lineage(self.params), resume=known, tags=self.tags)
+        tracked = start(
+            self.stage,
+            read_lineage(self.params),
+            resume=known,
+            tags=self.tags,
+            params=self.params,
+        )
         before = load_checkpoint(checkpoint, self.key)
         if before and tracked.run_id != known:
             for row in before.history:
@@ -109,7 +125,7 @@ class Training:
             epoch.val_psnr_y,
             epoch.patches_per_second,
         )
-        values = {**_curve(asdict(epoch)), "patches_per_second": epoch.patches_per_second}
+        values = {**_curve(asdict(epoch)), of_epoch("patches_per_second"): epoch.patches_per_second}
         tracked.metrics(values, step=epoch.number)
 
     def _deliver(
@@ -135,17 +151,8 @@ class Training:
             )
         tracked.metrics({"best_val_psnr_y": best["val_psnr_y"], "train_s": done.seconds})
         tracked.file(curve)
-        tracked.tags(
-            {
-                "kdsharp.sha256": sha256_file(self.target),
-                "kdsharp.cpu": cpu_name(),
-                "kdsharp.threads": str(torch.get_num_threads()),
-                "kdsharp.precision": done.precision,
-            }
-        )
-        example = np.zeros((2, network.planes, 64, 64), np.float32)
-        tracked.model_torch(network, self.stage, example)
-        self._mark_delivered()
+        tracked.tags({"kdsharp.sha256": sha256_file(self.target)})
+        tracked.model_weights(self.target, self.stage)
         _log.info("%s: best epoch %d -> %s", self.stage, done.best_epoch, self.target)
 
     def _forget_delivered(self) -> None:
@@ -201,18 +208,46 @@ def on_several_processes(stage: str, loop: LoopConfig) -> bool:
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
         threads = max(1, (os.cpu_count() or 1) // loop.processes)
-        done = subprocess.run(
+        code = _run_until_saved(
             [sys.executable, *command, str(loop.processes), "-m", f"pipeline.stages.{stage}"],
-            env={"OMP_NUM_THREADS": str(threads), **os.environ, ERROR_FILE: report.name},
-            check=False,
+            {"OMP_NUM_THREADS": str(threads), **os.environ, ERROR_FILE: report.name},
         )
-        if done.returncode:
+        if code:
             said = report.read().decode()
             record = json.loads(said) if said else {}
-            message = record.get("message", f"a process of {stage} ended with {done.returncode}")
+            if record.get("exit_code") == INTERRUPTED:
+                raise KeyboardInterrupt
+            message = record.get("message", f"a process of {stage} ended with {code}")
             raise (UserError if record.get("exit_code") == 2 else KdsharpError)(message)
     return True
 
 
+def _run_until_saved(command: list[str], env: dict[str, str]) -> int:
+    """Run torchrun; returns its exit code. What would end us is left to it, which waits a while.
+
+    A terminal sends Ctrl-C to it as well; `kill` sends SIGTERM to us alone.
+    """
+    with subprocess.Popen(command, env=env) as agent:
+        before = {
+            signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: agent.terminate()),
+        }
+        try:
+            return agent.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _environment(loop: LoopConfig, workers: DistributedContext) -> Environment:
+    on_gpu = workers.device.type == "cuda"
+    return this_machine(
+        device=torch.cuda.get_device_name(workers.device) if on_gpu else "cpu",
+        precision=pick_precision(loop.precision, workers.device),
+        threads=torch.get_num_threads(),
+        processes=workers.world,
+    )
+
+
 def _curve(row: dict[str, float]) -> dict[str, float]:
-    return {name: row[name] for name in CURVE[1:]}
+    return {of_epoch(name): row[name] for name in CURVE[1:]}

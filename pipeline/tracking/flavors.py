@@ -1,6 +1,10 @@
-"""Models in MLflow's own folder form, with signature, example and requirements."""
+"""Models in MLflow's own folder form: ONNX with signature, example and requirements, or weights.
 
-import warnings
+MLflow's flavour for torch is not among them: each of its formats is read by unpickling, exported
+graphs (pt2) included.
+"""
+
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,39 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    import torch
     from mlflow.models import Model, ModelSignature
 
-__all__ = ["save_nothing", "save_onnx", "save_torch"]
-
-
-def save_torch(
-    module: "torch.nn.Module", folder: Path, model: "Model", example_NCHW: np.ndarray
-) -> None:
-    """Write `module` as an exported graph (pt2: no pickle), any batch, height and width.
-
-    `example_NCHW` is float32; the module is left in the mode it was in.
-    """
-    import mlflow.pytorch
-
-    example_NCHW = _two(example_NCHW)
-    training = module.training
-    module.eval()
-    try:
-        with warnings.catch_warnings():
-            # torch says it of weights that are views of one another; ours lie on the CPU.
-            warnings.filterwarnings("ignore", "No complete tensor found")
-            mlflow.pytorch.save_model(
-                module,
-                folder,
-                mlflow_model=model,
-                signature=_signature(example_NCHW),
-                input_example=example_NCHW,
-                pip_requirements=_requirements("torch"),
-                serialization_format="pt2",
-            )
-    finally:
-        module.train(training)
+__all__ = ["save_nothing", "save_onnx", "save_weights"]
 
 
 def save_onnx(path: Path, folder: Path, model: "Model", example_NCHW: np.ndarray) -> None:
@@ -68,8 +42,14 @@ def save_nothing(folder: Path, model: "Model") -> None:
     model.save(folder / MLMODEL_FILE_NAME)
 
 
+def save_weights(path: Path, folder: Path, model: "Model") -> None:
+    """Write the safetensors file `path` as a model that this project alone can run."""
+    save_nothing(folder, model)
+    shutil.copyfile(path, folder / path.name)
+
+
 def _two(example_NCHW: Any) -> np.ndarray:
-    """At least two pictures: from a batch of one, torch.export freezes the batch to one."""
+    """At least two pictures, to show that the batch is free."""
     example_NCHW = np.asarray(example_NCHW, dtype=np.float32)
     return example_NCHW if len(example_NCHW) > 1 else np.repeat(example_NCHW, 2, axis=0)
 

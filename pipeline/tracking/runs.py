@@ -10,12 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from kdsharp.errors import describe
+from pipeline.params import Params
+from pipeline.tracking.evidence import NOTE, Monitor, describe_run, log_photos
 from pipeline.tracking.lineage import Lineage
-from pipeline.tracking.store import open_store, shown_uri
+from pipeline.tracking.retraining import CHANGE, model_of, open_parent
+from pipeline.tracking.store import open_store, shown_uri, store_uri
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.models import Model
@@ -41,6 +43,8 @@ class TrackedRun:
         """MLflow's id; None when nothing is recorded."""
         self._client: MlflowClient | None = None
         self._experiment = ""
+        self._parent: str | None = None
+        self._monitor: Monitor | None = None
         self._began = time.monotonic()
 
     def params(self, values: Mapping[str, Any]) -> None:
@@ -57,6 +61,16 @@ class TrackedRun:
         now = int(time.time() * 1000)
         entries = [Metric(key, float(value), now, step or 0) for key, value in values.items()]
         self._batches("metrics", entries, _MOST_METRICS)
+
+    def headline(self, values: Mapping[str, float]) -> None:
+        """Record the numbers that the run is known by, and the retraining that it is part of."""
+        from mlflow.entities import Metric
+
+        self.metrics(values)
+        now = int(time.time() * 1000)
+        entries = [Metric(key, float(value), now, 0) for key, value in values.items()]
+        if parent := self._parent:
+            self._send("headline", lambda client, _: client.log_batch(parent, metrics=entries))
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags; the last value of a tag stands."""
@@ -76,11 +90,11 @@ class TrackedRun:
             lambda client, run_id: client.log_artifact(run_id, str(path), folder or None),
         )
 
-    def model_torch(self, model: "torch.nn.Module", name: str, example_NCHW: "np.ndarray") -> None:
-        """Keep a torch module as the MLflow model `name`; `example_NCHW` is float32, on the CPU."""
-        from pipeline.tracking.flavors import save_torch
+    def model_weights(self, path: Path, name: str) -> None:
+        """Keep the safetensors file `path` as the MLflow model `name`."""
+        from pipeline.tracking.flavors import save_weights
 
-        self._model(name, lambda folder, meta: save_torch(model, folder, meta, example_NCHW))
+        self._model(name, lambda folder, meta: save_weights(path, folder, meta))
 
     def model_onnx(self, path: Path, name: str, example_NCHW: "np.ndarray") -> None:
         """Keep the ONNX file `path` as the MLflow model `name`."""
@@ -113,6 +127,7 @@ class TrackedRun:
 
     def _give_up(self, error: Exception) -> None:
         self._client = self.run_id = None
+        self._monitor = None  # whose thread ends by itself, after it has tried once more
         _log.warning(
             "MLflow at %s is not reachable (%s): training goes on, this run is not recorded",
             shown_uri(),
@@ -134,7 +149,14 @@ class TrackedRun:
         status = "FINISHED" if error_type is None else "FAILED"
         if error_type is not None and issubclass(error_type, KeyboardInterrupt):
             status = "KILLED"
-        self._send("the end", lambda client, run_id: client.set_terminated(run_id, status))
+        self._stop_monitor()
+        for run_id in filter(None, (self.run_id, self._parent)):
+            self._send("the end", partial(_end, which=run_id, status=status))
+
+    def _stop_monitor(self) -> None:
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
+            monitor.stop()
 
 
 def start(
@@ -143,11 +165,13 @@ def start(
     *,
     resume: str | None = None,
     tags: Mapping[str, str] | None = None,
+    params: Params | None = None,
 ) -> TrackedRun:
     """Begin the run of `stage`, or go on with the run `resume` where the store knows it.
 
-    `resume` is the id that an interrupted training kept beside its checkpoint. An unreachable
-    store is one warning line; the run then records nothing.
+    It lies below the run of its retraining, which is made where there is none; `params` say what is
+    new in it. `resume` is the id that an interrupted training kept beside its checkpoint. An
+    unreachable store is one warning line; the run then records nothing.
     """
     run = TrackedRun()
     all_tags = {
@@ -159,14 +183,35 @@ def start(
     }
     try:
         client, run._experiment = open_store()
+        parent = open_parent(client, run._experiment, lineage, params)
+        run._parent = str(parent.info.run_id)
         run.run_id = _reopen(client, run._experiment, resume)
         if run.run_id is None:
-            created = client.create_run(run._experiment, tags=all_tags, run_name=stage)
-            run.run_id = created.info.run_id
+            all_tags["mlflow.parentRunId"] = run._parent
+            name = _name(stage, params, parent.data.tags.get(CHANGE, ""))
+            run.run_id = client.create_run(
+                run._experiment, tags=all_tags, run_name=name
+            ).info.run_id
+            log_photos(client, run.run_id, lineage, stage)
+        told = describe_run(run._experiment, run.run_id, run._parent, lineage, all_tags)
+        client.set_tag(run.run_id, NOTE, told)
         run._client = client
+        run._monitor = Monitor(run.run_id, store_uri())
     except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the training goes on
         run._give_up(error)
     return run
+
+
+def _name(stage: str, params: Params | None, change: str) -> str:
+    """`student small-x2: student.channels=16`, so that runs can be told apart in a list."""
+    if params is None:
+        return stage
+    made = params.teacher.arch if stage == "teacher" else model_of(params)
+    return f"{stage} {made}: {change}" if change else f"{stage} {made}"
+
+
+def _end(client: "MlflowClient", _: str, *, which: str, status: str) -> None:
+    client.set_terminated(which, status)
 
 
 def log_model(

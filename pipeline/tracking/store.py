@@ -1,6 +1,7 @@
 """MLflow's store: where it lies, and opening it once, quietly and safely."""
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -12,13 +13,33 @@ from kdsharp.errors import UserError
 from pipeline.lock import waiting
 from pipeline.paths import MLRUNS
 from pipeline.tracking.artifacts import SCHEME, SQLITE, artifacts_of, database_of, repository
+from pipeline.tracking.metrics import HEADLINE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["EXPERIMENT", "open_store", "quiet", "shown_uri", "store_uri"]
+__all__ = [
+    "EXPERIMENT",
+    "open_store",
+    "other_experiment",
+    "quiet",
+    "runs_page",
+    "shown_uri",
+    "store_uri",
+]
 
 EXPERIMENT = "kdsharp"
+
+# MLflow's pages can be opened with choices that are kept in a tag, by a name of its own.
+_VIEW = "kdsharp"
+_VIEW_TAG = f"mlflow.sharedViewState.{_VIEW}"
+_COLUMNS = [f"metrics.`{name}`" for name in HEADLINE]
+_KIND = "mlflow.experimentKind"
+_TAGS = {
+    # Else MLflow's pages open in the mode for language models.
+    _KIND: "custom_model_development",
+    _VIEW_TAG: json.dumps({"selectedColumns": _COLUMNS}),
+}
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +73,13 @@ def quiet() -> None:
 
 
 def store_uri() -> str:
-    """$MLFLOW_TRACKING_URI, else the SQLite file under mlruns/."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{MLRUNS.resolve() / 'mlflow.db'}"
+    """$MLFLOW_TRACKING_URI, else the SQLite file under mlruns/ of the checkout.
+
+    An experiment of DVC's queue runs in a copy that is deleted afterwards; DVC tells it where the
+    checkout is.
+    """
+    folder = Path(os.environ.get("DVC_ROOT", "")) / MLRUNS
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{folder.resolve() / 'mlflow.db'}"
 
 
 def shown_uri() -> str:
@@ -79,17 +105,37 @@ def open_store() -> "tuple[MlflowClient, str]":
     uri = store_uri()
     database = database_of(uri)
     if database is None:
-        with _connected(uri) as artifacts:
+        with _connected(uri) as artifacts, _older_is_told('"$MLFLOW_TRACKING_URI"'):
             client = MlflowClient(uri, uri)
             return client, _experiment(client, artifacts)
     _require_plugin()
     # Of three processes that create one fresh store, MLflow lets two crash.
     with waiting(database.parent / ".lock", "MLflow's store", _log.debug):
         # Making the client already creates the tables.
-        client = MlflowClient(uri, uri)
-        experiment = _experiment(client, f"{SCHEME}:/")
+        with _older_is_told("sqlite:///" + shown_uri()):
+            client = MlflowClient(uri, uri)
+            experiment = _experiment(client, f"{SCHEME}:/")
         _require_address(client, experiment, database)
         return client, experiment
+
+
+@contextlib.contextmanager
+def _older_is_told(address: str) -> Iterator[None]:
+    """Raise `UserError` with the command for a database that MLflow finds to be of another time.
+
+    It upgrades none by itself, because older code does not read what was upgraded.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if "out-of-date database schema" not in str(error):
+            raise
+        raise UserError(
+            f"{shown_uri()}: was written by an older MLflow: make a backup, then "
+            f"mlflow db upgrade {address}"
+        ) from None
 
 
 def _require_plugin() -> None:
@@ -149,9 +195,7 @@ def _experiment(client: "MlflowClient", artifacts: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
-        # Else MLflow's pages open in the mode for language models.
-        tags = {"mlflow.experimentKind": "custom_model_development"}
-        return client.create_experiment(EXPERIMENT, artifacts, tags)
+        return client.create_experiment(EXPERIMENT, artifacts, _TAGS)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
@@ -160,4 +204,44 @@ def _experiment(client: "MlflowClient", artifacts: str | None) -> str:
         raise MlflowException(f"the experiment {EXPERIMENT} vanished while it was opened")
     if found.lifecycle_stage != "active":
         client.restore_experiment(found.experiment_id)
+    for key, value in _TAGS.items():
+        if found.tags.get(key) != value:  # of an earlier version
+            client.set_experiment_tag(found.experiment_id, key, value)
     return str(found.experiment_id)
+
+
+def other_experiment(client: "MlflowClient", name: str, beside: str) -> str:
+    """The id of the experiment `name`; made where it is missing, with the place of `beside`."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        place = client.get_experiment(beside).artifact_location
+        try:
+            return str(client.create_experiment(name, place, {_KIND: _TAGS[_KIND]}))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)
+    assert found is not None
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def runs_page(address: str) -> str:
+    """Where MLflow's server at `address` lists the runs, with the columns that tell most.
+
+    Its front page is about language models. The address alone where the server does not say.
+    """
+    from mlflow import MlflowClient
+
+    try:
+        found = MlflowClient(address, address).get_experiment_by_name(EXPERIMENT)
+    except Exception as error:  # noqa: BLE001 - the page is shown all the same
+        _log.debug("%s: %s", address, error)
+        found = None
+    if found is None:
+        return address
+    query = f"workflowType=machine_learning&viewStateShareKey={_VIEW}"
+    return f"{address}/#/experiments/{found.experiment_id}/runs?{query}"

@@ -2,14 +2,23 @@
 
 import contextlib
 import datetime
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kdsharp.errors import UserError
+from pipeline.paths import HEADLINE
 
-__all__ = ["Branch", "clean_afterwards", "commit_lock", "git", "note_decision"]
+__all__ = [
+    "Branch",
+    "clean_afterwards",
+    "commit_lock",
+    "git",
+    "note_decision",
+    "open_branches",
+]
 
 _NEUTRAL = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false")
 
@@ -19,10 +28,11 @@ _PREFIX = "retrain/"
 
 def git(*arguments: str, at: Path | None = None) -> str:
     """What `git ARGUMENTS` prints in the folder `at`; `UserError` with git's own words."""
+    command = ["git", *_NEUTRAL, *arguments]
+    # Nobody is there to type a password.
+    env = {"GIT_SSH_COMMAND": "ssh -o BatchMode=yes", **os.environ, "GIT_TERMINAL_PROMPT": "0"}
     try:
-        done = subprocess.run(
-            ["git", *_NEUTRAL, *arguments], cwd=at, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=at, env=env, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise UserError("git is missing: install it with your package manager") from None
     if done.returncode:
@@ -69,7 +79,7 @@ def commit_lock(retraining: str, message: str) -> Branch | None:
         git("checkout", "--quiet", "--force", "--detach", known)
         return Branch(known, _decision(known))
     name = _free_name(f"{_PREFIX}{datetime.date.today().isoformat()}-{retraining}")
-    git("add", "--", _LOCK, *_ignores())
+    git("add", "--", _LOCK, *_metrics(), *_ignores())
     git(*_identity(), "commit", "--quiet", "--message", message)
     git("branch", name)
     return Branch(name, "")
@@ -90,19 +100,28 @@ def _changed() -> bool:
 def _known() -> str | None:
     """A branch that is not merged into HEAD and has the very same dvc.lock."""
     ours = git("hash-object", _LOCK)
-    pattern = f"refs/heads/{_PREFIX}"
-    names = git("for-each-ref", "--format=%(refname:short)", "--no-merged=HEAD", pattern)
-    for name in names.splitlines():
+    for name in open_branches():
         with contextlib.suppress(UserError):
             if git("rev-parse", "--verify", f"{name}:{_LOCK}") == ours:
                 return name
     return None
 
 
+def open_branches(of: str = "HEAD") -> list[str]:
+    """Those of retrainings that are not merged into the commit `of`."""
+    pattern = f"refs/heads/{_PREFIX}"
+    names = git("for-each-ref", "--format=%(refname:short)", f"--no-merged={of}", pattern)
+    return names.splitlines()
+
+
 def _decision(name: str) -> str:
     with contextlib.suppress(UserError):
         return git("config", f"branch.{name}.description")
     return ""
+
+
+def _metrics() -> list[str]:
+    return [str(HEADLINE)] if HEADLINE.is_file() else []
 
 
 def _ignores() -> list[str]:

@@ -1,9 +1,11 @@
-"""Shared by the integration tests: one tiny project, trained once, copied for each test."""
+"""Shared by the integration tests: one tiny project, trained once, copied for each; the site."""
 
 import shutil
+from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.browsing import make_site, serving
 from tests.integration.checkout import Checkout, make_checkout
 
 AUTHOR = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
@@ -31,6 +33,15 @@ def project(trained, tmp_path) -> Checkout:
     """A copy of `trained` for one test."""
     shutil.copytree(trained.root, tmp_path / "project", symlinks=True)
     return Checkout(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Iterator[str]:
+    """The address of the static site, below a path of its own."""
+    folder = tmp_path_factory.mktemp("host")
+    make_site(folder / "some" / "path")
+    with serving(folder) as address:
+        yield f"{address}/some/path/"
 
 
 def commit(checkout: Checkout, message: str) -> None:

@@ -113,7 +113,9 @@ def look():
     served = read_card(Path(FOLDER)).sha256
     versions = {v.number: v.files["student.onnx"] for v in status.versions}
     (number,) = [n for n, sha256 in versions.items() if sha256 == served]
-    return status.production, status.previous, status.in_place, number
+    assert status.here == number, (status.here, number)
+    in_place = status.in_place and status.here == status.production
+    return status.production, status.previous, in_place, number
 
 
 def look_and_heal():

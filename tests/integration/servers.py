@@ -182,7 +182,7 @@ def _answers(address: str) -> bool:
     return True
 
 
-def _wait_for(ready, server: subprocess.Popen, log: Path, seconds: int = 180) -> None:
+def _wait_for(ready, server: subprocess.Popen, log: Path, seconds: int = 400) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         ended = server.poll() is not None

@@ -21,6 +21,7 @@ from kdsharp.degrade.builtin import ABOUT
 from tests.integration.checkout import Checkout
 from tests.integration.players import placebo
 from tests.kdsharp.video.clips import make_clip
+from tests.mixed import make_mixed_model
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -127,10 +128,44 @@ def test_interval(run):
     assert found[3][1] > 85
 
 
+def test_monitor(run, checkout):
+    folder = checkout.root / "sharp"
+    folder.mkdir()
+    for place in range(4):
+        part = data.astronaut()[60 * place :][:200, 40 * place :][:, :200]
+        Image.fromarray(part).save(folder / f"{place}.png")
+    table = rows(run("monitor", "--photos", "sharp", "--trials", 3, "--draws", 16))
+    found = {row[0]: [number(cell) for cell in row[1:4]] for row in table}
+    assert len(found) == 8
+    assert found["stronger compression"][0] >= found["the same source"][0]
+
+
+def test_near(run):
+    ((photos, found, *_),) = rows(run("near", "--photos", 1000))
+    assert (photos, int(found)) == ("1,000", 20)
+
+
+def test_scale(run):
+    sizes = ("--photos", 12, 20, "--side", 192, "--scored", 2)
+    said = run("scale", *sizes, "--predict", 30, "--measure")
+    table = {row[0]: row[1:] for row in rows(said)}
+    assert list(table) == ["acquire", "patches", "gate", "export", "evaluate"]
+    assert all(len(cells) == 6 and cells[4].endswith(" %") for cells in table.values())
+    assert "30 photos and one more: " in said
+
+
 def test_creep(run):
     table = rows(run("creep", "--years", 1))
     assert len(table) == 12
     assert all(number(row[6]) > -0.05 for row in table)
+
+
+def test_crisp(run):
+    found = rows(run("crisp", "--photos", "sets/mine", "--count", 1, "--draws", 5))
+    assert len(found) == 2 * 7
+    drawn = {row[0]: [number(cell) for cell in row[1:]] for row in found[:7]}
+    assert drawn["crisp 0.5"][1] < 2 < drawn["UnsharpMask(1, 80)"][1]
+    assert drawn["crisp 0.5"][2] <= 1.1
 
 
 def test_phase(run):
@@ -151,6 +186,14 @@ def test_upscale(run):
         for way in ("two steps, rounded", "two steps", "one file")
     ]
     assert all(number(cell) > 0 for row in found if row[0] == "nano-x2" for cell in row[3:])
+
+
+def test_serve(run):
+    size = ("--clients", 2, "--alone", 2, "--seconds", 0.5, "--rounds", 1, "--requests", 20)
+    found = rows(run("serve", "--model", "nano-x2", "--megapixels", 0.1, *size))
+    assert found[0][:1] == ["alone, median"]
+    assert [row[0] for row in found][1] == "2 clients, pictures per second"
+    assert all(number(row[1]) > 0 for row in found[:3])
 
 
 def test_shaders(run):
@@ -202,6 +245,17 @@ def test_pipeline(run):
         "student: loop / bare step",
     }
     assert min(found.values()) > 0
+
+
+def test_mixture(run, checkout):
+    make_mixed_model(checkout.root / "mixed")
+    what = ("--model", "mixed", "--photos", "sets/mine", "--count", 1, "--rows", "sharp", "x2")
+    table = rows(run("mixture", *what, "--json", "mixture.json"))
+    assert [row[0] for row in table] == ["sharp", "x2", "all"]
+    found = json.loads((checkout.root / "mixture.json").read_text())
+    for gains in (found["sharp"][0], found["x2"][0]):
+        assert gains["best"] >= max(gains["installed"], gains["mixture"], 0)
+    assert found["x2"][0]["installed"] > 0.5
 
 
 def test_robust(run, checkout):

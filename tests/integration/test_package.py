@@ -85,7 +85,7 @@ def test_the_wheel_holds_kdsharp_alone(wheel):
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"kdsharp"}
-    assert "kdsharp/py.typed" in names
+    assert {"kdsharp/py.typed", "kdsharp/serve/page/index.html"} <= set(names)
 
 
 def test_wheel_and_source_archive_bring_the_models(built, wheel):

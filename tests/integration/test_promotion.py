@@ -1,8 +1,10 @@
 """From a trained student to production and back, by the commands that people type."""
 
+import contextlib
 import hashlib
 import json
 import shutil
+import sqlite3
 import sys
 
 import numpy as np
@@ -14,6 +16,7 @@ from kdsharp.sharpening.sharpener import Sharpener
 from tests.integration.checkout import Checkout
 from tests.integration.conftest import commit
 from tests.integration.verbs import verbs
+from tests.pickled import pickled
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -80,7 +83,7 @@ def test_a_student_for_every_kind_of_input_goes_the_same_way(project):
     gate = json.loads((project.root / "data/gate/index.json").read_text())
     assert gate["made"]["degradation"] == "robust"
     (version,) = status(project)["versions"]
-    assert version["kdsharp.teacher_version"] == "kdsharp-teacher-x2-robust/1"
+    assert version["teacher"] == {"name": "kdsharp-teacher-x2-robust", "version": 1}
     # Judged on another degradation than its own, a teacher does not get through.
     project.set(degradation__name="bicubic")
     project.run("dvc", "repro", "-q", "gate")
@@ -97,10 +100,9 @@ def test_a_student_that_no_teacher_taught_is_published(project):
     name = "kdsharp-student-nano-x2"
     assert "teacher: none (learned from the truth alone)" in said
     assert f"{name} version 1: registered" in said
-    assert "is not registered" in pipeline(project, "status", "--model", "teacher", code=2)
+    assert "no teacher is registered" in pipeline(project, "status", "--model", "teacher", code=2)
     (version,) = status(project)["versions"]
-    assert version["kdsharp.teacher_version"] == "none (learned from the truth alone)"
-    assert "kdsharp.teacher_sha256" not in version
+    assert version["teacher"] is None
 
     to = ("--to", "weights")
     line = pipeline(project, "publish", *to, code=2)
@@ -114,8 +116,8 @@ def test_a_student_that_no_teacher_taught_is_published(project):
     assert f"passed {decision}" in pipeline(project, "status", COLUMNS="200")
     folder = project.root / "weights/nano-x2"
     card, exported = read_card(folder), read_card(project.root / "models/export")
-    assert card.gate["decision"] == decision == found["versions"][0]["kdsharp.decision"]
-    assert card.gate["gate_set"]["sha256"] == found["versions"][0]["kdsharp.gate_set"]
+    assert card.gate["decision"] == decision == found["versions"][0]["gate"]["decision"]
+    assert card.gate["gate_set"]["sha256"] == found["versions"][0]["gate"]["gate_set"]
     assert (card.sha256, card.int8) == (exported.sha256, exported.int8)
     page = (folder / "README.md").read_text()
     assert f"Decision `{decision}`" in page
@@ -179,12 +181,12 @@ def test_from_a_run_to_production_and_back(project):
     assert all(e["who"] and e["when"] and "now" in e["psnr_y"] for e in found["history"])
     assert all(e["weak"] for e in found["history"] if e["action"] == "promote")
     second = found["versions"][1]
-    assert second["kdsharp.gate"] == "refused"
-    assert "than the incumbent" in second["kdsharp.gate_reason"]
-    assert "weak evidence" in second["kdsharp.gate_reason"]
-    assert second["kdsharp.teacher_version"] == "kdsharp-teacher/1"
-    for key in ("git_commit", "data_hash", "params_hash", "parameters", "macs_per_pixel"):
-        assert second[f"kdsharp.{key}"]
+    assert not second["gate"]["passed"]
+    assert "than the incumbent" in second["gate"]["reason"]
+    assert "weak evidence" in second["gate"]["reason"]
+    assert second["teacher"] == {"name": "kdsharp-teacher", "version": 1}
+    for key in ("commit", "data_hash", "params_hash", "parameters", "macs_per_pixel"):
+        assert second[key]
 
     shown = pipeline(project, "status", real=True)
     assert "promote 1 -> 3" in shown
@@ -195,6 +197,16 @@ def test_from_a_run_to_production_and_back(project):
     picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     expected = Sharpener(folder).array(picture)
     assert np.array_equal(Sharpener(project.root / "elsewhere").array(picture), expected)
+
+
+def test_no_artifact_is_a_pickle(project):
+    """Of a whole run with teacher and student, both registered, judged and promoted."""
+    pipeline(project, "register")
+    pipeline(project, "promote")
+    stored = list((project.root / "mlruns/artifacts").rglob("*.*"))
+    assert {path.suffix for path in stored} >= {".onnx", ".safetensors", ".png", ".json"}
+    assert pickled(project.root / "mlruns") == []
+    assert pickled(project.root / "models") == []
 
 
 def test_the_version_can_be_served_by_mlflow(project):
@@ -227,9 +239,9 @@ def test_a_store_that_never_saw_the_run(project):
         "run = c.get_run(v.run_id)\n"
         "assert run.data.tags['kdsharp.imported'] == 'true', run.data.tags\n"
         "assert run.info.status == 'FINISHED'\n"
-        "assert len(c.get_metric_history(v.run_id, 'val_psnr_y')) == 4\n"
+        "assert len(c.get_metric_history(v.run_id, 'curve/val_psnr_y')) == 4\n"
         "assert run.data.params['student.channels'] == '8'\n"
-        "assert run.data.metrics['test.student_onnx.psnr_y'] > 20\n"
+        "assert run.data.metrics['test/psnr_y/student_onnx'] > 20\n"
     )
     project.run(sys.executable, "-W", "ignore", "-c", code)
     pipeline(project, "promote")
@@ -239,7 +251,7 @@ def test_a_store_that_never_saw_the_run(project):
 def test_what_does_not_exist_is_one_line(project):
     for words in (["status"], ["promote"], ["rollback"], ["pull", "--to", "x"]):
         line = pipeline(project, *words, code=2)
-        assert NAME in line
+        assert NAME in line or "no student is registered" in line
         assert "python -m pipeline register" in line
     pipeline(project, "register")
     assert "no version 7: its versions are 1" in pipeline(
@@ -316,8 +328,16 @@ def test_a_student_from_the_production_teacher(project):
     project.set(teacher__loop__epochs=1, student__loop__epochs=5)
     commit(project, "Other parameters")
     (project.root / "models/teacher.safetensors").unlink()
-    words = ("retrain", "--distill-only", "--promote")
+    # One student has learned from it, and the second of three runs trains no other teacher.
+    words = ("retrain", "--teacher-every", "3", "--promote")
     lines = pipeline(project, *words, real=True, code=1).splitlines()
+    (said,) = [line for line in lines if line.startswith("no new teacher yet: kdsharp-teacher v")]
+    assert "1 student learned from it so far" in said
+    assert any("version 1 is less than a day old (registered" in line for line in lines)
+    # A refused run is not green.
+    with contextlib.closing(sqlite3.connect(project.root / ".prefect/prefect.db")) as database:
+        states = database.execute("SELECT state_type, state_name FROM flow_run").fetchall()
+    assert ("FAILED", "Refused") in states
     assert "kdsharp-teacher version 1: the student learns from it" in lines
     assert "student: ran" in lines
     assert not any(line.startswith("teacher: ") for line in lines)
@@ -331,7 +351,14 @@ def test_a_student_from_the_production_teacher(project):
     stale = project.run("dvc", "status", "--json").stdout
     assert list(json.loads(stale)) == ["teacher"]
     assert "kdsharp-teacher version 1: known, the student learned from it" in lines
-    assert status(project)["versions"][-1]["kdsharp.teacher_version"] == "kdsharp-teacher/1"
+    taught_by = status(project)["versions"][-1]["teacher"]
+    assert taught_by == {"name": "kdsharp-teacher", "version": 1}
+    # The third one does, and judges it before its student.
+    lines = pipeline(project, *words, real=True, code=1).splitlines()
+    assert any(line.startswith("a new teacher is trained: ") for line in lines)
+    assert "teacher: ran" in lines
+    decided = [line.split(" ")[:3] for line in lines if ": refused: " in line]
+    assert decided == [["kdsharp-teacher", "2:", "refused:"], [NAME, "3:", "refused:"]]
 
 
 def test_a_person_decides(project):
@@ -417,4 +444,4 @@ def test_the_gate_asks_for_the_gain_on_unseen_photos(project):
     assert f"{NAME} version 1: already registered, now with the numbers of the last" in said
     pipeline(project, "promote")
     (version,) = status(project)["versions"]
-    assert json.loads(version["kdsharp.gate_numbers"])["held_out.gap_percent"] == 0
+    assert version["gate"]["numbers"]["held_out"]["gap_percent"] == 0

@@ -20,6 +20,7 @@ SMALL = {
     "teacher.loop.epochs": 2,
     "teacher.loop.crop": 48,
     "teacher.loop.checkpoint_minutes": 0,
+    "student.loop.crop": 32,
     "student.loop.epochs": 2,
     "student.loop.repeats": 12,
     "student.loop.checkpoint_minutes": 0,

@@ -1,5 +1,6 @@
 """`make up` and `make down` with the real servers, and a person's answer in Prefect's pages."""
 
+import base64
 import contextlib
 import json
 import os
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from pipeline.services.state import Service
+from tests.integration.servers import free_port
 from tests.integration.test_retrain import environment, left_over
 from tests.pipeline.flows.test_flows import DVC_YAML, ROOT, STAGE
 
@@ -27,6 +29,7 @@ class Stand:
 
     def __init__(self, root):
         self.root = root
+        self.mlflow_port = free_port()  # not the usual one: other tests run beside this
 
     def run(self, *command, **env):
         return subprocess.run(
@@ -38,7 +41,7 @@ class Stand:
         )
 
     def up(self, *options):
-        return self.run("-m", "pipeline", "up", *options)
+        return self.run("-m", "pipeline", "up", *options, MLFLOW_PORT=str(self.mlflow_port))
 
     def down(self):
         return self.run("-m", "pipeline", "down")
@@ -65,9 +68,9 @@ class Stand:
         return (self.root / f".services/{name}.log").read_text()
 
 
-@pytest.fixture(scope="module")
-def stand(tmp_path_factory):
-    root = tmp_path_factory.mktemp("stand")
+def make_stand(root):
+    """A committed checkout with two small stages, at `root`."""
+    root.mkdir()
     shutil.copy(ROOT / "params.yaml", root)
     shutil.copy(ROOT / "prefect.yaml", root)
     (root / "stage.py").write_text(STAGE)
@@ -77,6 +80,12 @@ def stand(tmp_path_factory):
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(command, cwd=root, check=True)
     commit(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory):
+    root = make_stand(tmp_path_factory.mktemp("stands") / "stand")
     stand = Stand(root)
     yield stand
     stand.down()
@@ -96,10 +105,11 @@ def commit(root):
         subprocess.run(["git", *command], cwd=root, check=True)
 
 
-def ask(address, body):
-    request = urllib.request.Request(
-        address, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+def ask(address, body, password=None):
+    headers = {"Content-Type": "application/json"}
+    if password:
+        headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
+    request = urllib.request.Request(address, json.dumps(body).encode(), headers)
     for _ in range(20):
         # 503 asks to come again: the server is busy with its database. Prefect's own client does.
         try:
@@ -149,7 +159,7 @@ def test_up_gives_addresses(servers):
         each["name"]: (each["work_pool_name"], each["global_concurrency_limit"]["limit"])
         for each in deployments
     }
-    assert limits == dict.fromkeys(["weekly", "promote", "rollback"], ("kdsharp", 1))
+    assert limits == dict.fromkeys(["weekly", "monitor", "promote", "rollback"], ("kdsharp", 1))
     (weekly,) = (each for each in deployments if each["name"] == "weekly")
     (schedule,) = weekly["schedules"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 3 * * 0", "UTC")
@@ -275,11 +285,17 @@ def test_what_was_killed_starts_again(servers, name):
 
 def begin_run(servers, mode):
     """Commit `mode` and start a retraining; the id of its run."""
+    return begin(servers, mode, servers.api)
+
+
+def begin(servers, mode, api, password=None):
+    """The same with the Prefect server at `api`."""
     (servers.root / "mode.txt").write_text(mode)
     commit(servers.root)
-    (weekly,) = (each for each in servers.ask("deployments/filter") if each["name"] == "weekly")
+    found = ask(f"{api}/deployments/filter", {}, password)
+    (weekly,) = (each for each in found if each["name"] == "weekly")
     body = {"parameters": {"promote": False, "commit": False}}
-    return servers.ask(f"deployments/{weekly['id']}/create_flow_run", body)["id"]
+    return ask(f"{api}/deployments/{weekly['id']}/create_flow_run", body, password)["id"]
 
 
 def state_of(servers, run_id):

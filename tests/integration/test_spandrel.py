@@ -44,10 +44,10 @@ def test_a_network_that_was_trained_elsewhere_teaches(tmp_path):
     assert results["test"]["teacher"]["psnr_y"] > 20
 
     (version,) = status(project, "--model", "teacher")["versions"]
-    assert version["kdsharp.architecture"].startswith("RealESRGAN Compact")
-    assert version["kdsharp.weights"] == "net.pth"
-    assert version["kdsharp.weights_sha256"] == digest
-    assert version["kdsharp.weights_licence"] == "CC-BY-4.0"
+    assert version["origin"]["architecture"].startswith("RealESRGAN Compact")
+    assert version["origin"]["weights"] == "net.pth"
+    assert version["origin"]["weights_sha256"] == digest
+    assert version["origin"]["weights_licence"] == "CC-BY-4.0"
     # Its weights are random: the gate measures it like any other, and refuses it.
     refused = pipeline(project, "promote", "--model", "teacher", code=1)
     assert "version 1: refused" in refused

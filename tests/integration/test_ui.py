@@ -16,12 +16,13 @@ import pytest
 
 from pipeline.tracking import runs as tracking
 from pipeline.tracking.store import open_store
+from tests.integration.servers import free_port
 from tests.integration.test_retrain import environment, left_over
 from tests.pipeline.tracking.test_runs import LINEAGE, tiny_onnx
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-UI = [sys.executable, "-m", "pipeline", "ui"]
+UI = [sys.executable, "-m", "pipeline", "ui", "--port", str(free_port())]
 
 
 @pytest.fixture
@@ -49,10 +50,12 @@ def test_ui_shows_the_runs_and_ends_cleanly(checkout, monkeypatch, end):
         run.picture(picture, "comparison")
     command = subprocess.Popen(UI, env=environment(), stdout=subprocess.PIPE, text=True)
     with command as ui:
-        address = re.search(r"http://127\.0\.0\.1:\d+", ui.stdout.readline())[0]
+        said = ui.stdout.readline()
+        address = re.search(r"http://127\.0\.0\.1:\d+", said)[0]
+        assert f"{address}/#/experiments/1/runs?workflowType=machine_learning" in said
         experiment = {"experiment_ids": ["1"]}
-        (found,) = ask(address, "runs/search", experiment)["runs"]
-        assert found["info"]["run_id"] == run.run_id
+        found = {each["info"]["run_id"] for each in ask(address, "runs/search", experiment)["runs"]}
+        assert run.run_id in found
         path = f"get-artifact?run_uuid={run.run_id}&path=comparison/panel.png"
         with urllib.request.urlopen(f"{address}/{path}", timeout=30) as answer:
             assert answer.read() == b"png"
@@ -66,10 +69,9 @@ def test_ui_shows_the_runs_and_ends_cleanly(checkout, monkeypatch, end):
             for connection in process.net_connections("tcp")
             if connection.status == psutil.CONN_LISTEN
         }
+        assert port[1] == int(UI[-1])
         assert port[0] == "127.0.0.1"  # nobody else can read it
-        busy = subprocess.run(
-            [*UI, "--port", str(port[1])], env=environment(), capture_output=True, text=True
-        )
+        busy = subprocess.run(UI, env=environment(), capture_output=True, text=True)
         assert busy.returncode == 2
         assert "address already in use" in busy.stderr
         ui.send_signal(end)

@@ -50,8 +50,7 @@ def verbs() -> Verbs:
 
 
 def _serve() -> None:
-    import mlflow.onnx
-    import mlflow.pytorch  # noqa: F401
+    import mlflow.onnx  # noqa: F401
     import onnxruntime  # noqa: F401
     import torchvision  # noqa: F401
 

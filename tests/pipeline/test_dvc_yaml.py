@@ -19,6 +19,7 @@ HARMLESS = {
     "kdsharp/train/__init__.py",
     "kdsharp/train/config.py",
     "pipeline/__init__.py",
+    "pipeline/environment.py",
     "pipeline/lock.py",
     "pipeline/params.py",
     "pipeline/paths.py",

@@ -106,6 +106,43 @@ def test_every_mistake_is_named(changed, key, value, words):
     assert str(error.value).startswith(f"{path}: ")
 
 
+def test_the_reason_comes_without_the_section(changed):
+    """Not behind all that a section holds."""
+    with pytest.raises(UserError) as error:
+        load_params(changed("student.teacher_weight", 0.0))
+    assert str(error.value).endswith(
+        ": student: teacher_weight and truth_weight are both 0: nothing to learn from"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("student.loop.crop", 45, "student.loop.crop is 45: it must be a multiple of degradation"),
+        ("teacher.loop.crop", 130, "teacher.loop.crop is 130: it must be a multiple of"),
+        ("student.loop.crop", 100, "fit into patches.size 128 less answer_margin 16"),
+        ("degradation.scale", 3, "loop.crop is 44: it must be a multiple of degradation.scale 3"),
+    ],
+)
+def test_a_crop_off_the_grid_is_known_at_once(changed, key, value, words):
+    """And not when the teacher has been trained for hours."""
+    with pytest.raises(UserError) as error:
+        load_params(changed(key, value))
+    assert words in str(error.value)
+    assert str(error.value).count("loop.crop") == 1
+
+
+def test_who_is_not_trained_needs_no_crop(tmp_path):
+    values = YAML(typ="safe").load(PARAMS)
+    values["teacher"]["loop"]["crop"] = 77
+    values["student"] |= {"teacher_weight": 0.0, "truth_weight": 1.0}
+    values["student"]["loop"]["crop"] = 128
+    path = tmp_path / "params.yaml"
+    with path.open("w") as opened:
+        YAML(typ="safe").dump(values, opened)
+    load_params(path)
+
+
 def test_own_recipes(tmp_path):
     text = PARAMS.read_text().replace("name: bicubic  ", "name: office  ")
     own = "{office: [{shrink: {kernel: [area, bicubic]}}, {jpeg: {}}], both: {office: 1, web: 1}}"
@@ -162,7 +199,8 @@ def test_missing_file(tmp_path):
 def test_digest_ignores_order_and_comments(tmp_path):
     values = YAML(typ="safe").load(PARAMS)
     backwards = {
-        key: dict(reversed(value.items())) for key, value in reversed(list(values.items()))
+        key: dict(reversed(value.items())) if isinstance(value, dict) else value
+        for key, value in reversed(list(values.items()))
     }
     path = tmp_path / "params.yaml"
     with path.open("w") as opened:

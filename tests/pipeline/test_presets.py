@@ -72,6 +72,8 @@ def test_several_are_laid_over_each_other_in_order(checkout):
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", WIDTHS)
 def test_the_presets_of_the_sizes_are_the_family(checkout, size, scale):
+    apply_preset(f"{size}-x{scale}")  # goes with the sample as well
+    apply_preset(f"{size}-x{scale}")  # goes with the sample as well
     apply_preset("release", f"{size}-x{scale}")
     params = load_params()
     student, teacher = params.student, params.teacher
@@ -86,6 +88,18 @@ def test_the_presets_of_the_sizes_are_the_family(checkout, size, scale):
         assert crop % scale == 0
         assert crop <= params.patches.size
     assert student.loop.crop > 2 * Student(student).margin
+
+
+def test_the_mixture_goes_with_a_size(checkout):
+    apply_preset("release", "small-x2", "mixture")
+    params = load_params()
+    assert (params.student.mixture, params.student.needs_teacher) == (8, False)
+    assert params.student.loop.late_loss == "psnr"
+    assert student_name(params.student, 2, params.degradation.name) == "small-x2-k8-mixture"
+    apply_preset("release", "small-x2")
+    plain = load_params()
+    assert (plain.degradation.name, plain.student.mixture) == ("bicubic", 0)
+    assert (plain.patches.shifted, plain.patches.drawings) == (0, 0)
 
 
 @pytest.mark.parametrize("name", ["robust", "videocall"])

@@ -17,7 +17,8 @@ import torch.nn.functional as F  # noqa: N812 - torch's own convention
 
 from kdsharp.errors import UserError
 from kdsharp.train.config import LoopConfig
-from kdsharp.train.loop.loss import Loss, center_crop_like
+from kdsharp.train.dataset.rows import Rows
+from kdsharp.train.loop.loss import LOSSES, Loss, center_crop_like, harm
 
 __all__ = ["Batch", "PatchDataset", "Planes", "batches"]
 
@@ -26,7 +27,7 @@ __all__ = ["Batch", "PatchDataset", "Planes", "batches"]
 class Planes:
     """Pictures of one kind: (N, H, W, C), where `peak` stands for 1.0; features may be smaller."""
 
-    array_NHWC: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float16]
+    array_NHWC: Rows
     peak: int
 
 
@@ -37,7 +38,8 @@ class PatchDataset:
     Pictures are cut at multiples of `align` only, because the degradation has a grid of its own,
     and `border` pixels, a multiple of it, are left out at each side. `features` are a teacher's,
     with their weight, on a grid that may be coarser than the inputs', and `match` measures how far
-    the network's own are from them. `kdsharp.train.dataset.examples` makes them of patches.
+    the network's own are from them. `harm_weight` is that of decibels lost, where
+    the loss counts them. `kdsharp.train.dataset.examples` makes them of patches.
     """
 
     inputs: Planes
@@ -46,6 +48,7 @@ class PatchDataset:
     features: tuple[float, Planes] | None = None
     match: Loss = F.mse_loss
     border: int = 0
+    harm_weight: float = 0.0
 
     def __len__(self) -> int:
         return len(self.inputs.array_NHWC)
@@ -74,7 +77,11 @@ class PatchDataset:
                 weight * self.match(features, center_crop_like(wanted.to(device), features))
             )
         for weight, target in batch.targets:
-            parts.append(weight * measure(output, center_crop_like(target.to(device), output)))
+            wanted = center_crop_like(target.to(device), output)
+            parts.append(weight * measure(output, wanted))
+            if self.harm_weight and measure is LOSSES["psnr"]:
+                seen = center_crop_like(batch.inputs_NCHW.to(device), output)
+                parts.append(weight * self.harm_weight * harm(output, seen, wanted))
         return reduce(torch.add, parts)
 
 

@@ -17,7 +17,9 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +32,15 @@ from kdsharp.degrade.recipes import Recipe
 from kdsharp.errors import UserError
 from kdsharp.imageio.decode import read_rgb
 from kdsharp.train.config import PatchesConfig
+from kdsharp.train.dataset.drawings import draw
 from kdsharp.train.dataset.patches import INFO, Pixels
 
 __all__ = ["cut_patches", "patches_per_photo"]
+
+# On average. At ten patches a photo a shard has 16 MB for each quality.
+_PHOTOS_A_SHARD = 32
+_RIM = 32  # pixels around a patch of a drawing, which blurs and codecs see
+_DRAWINGS = 1  # tells their seeds from those of photos
 
 
 def cut_patches(
@@ -49,35 +57,91 @@ def cut_patches(
 ) -> None:
     """Write `count` pairs cut from `photos` to `folder` as `{split}_lr.npy` and `{split}_hr.npy`.
 
-    The second is left out if they are not `labelled`. `recipe` makes the first, at `scale`.
+    Those of many photos are spread over shards, `{split}-{digits}_lr.npy` and so on, each with the
+    photos that follow each other up to one whose name says so: a photo that is added or removed
+    changes its own shard, and those of the few photos that give a patch more or less for it. The
+    files of high quality are left out if they are not `labelled`. `recipe` makes the others, at
+    `scale`. The last patches, by the share `config.drawings`, show drawings instead; beside several
+    shards they have their own, `{split}-drawings`.
     `done(n)` is called, from several threads, when n more pairs are written. Raises `UserError` for
     a photo that is smaller than a patch.
     """
-    shape = (count, config.size, config.size, 3)
-    targets = [
-        np.lib.format.open_memmap(folder / f"{split}_{quality}.npy", "w+", np.uint8, shape)
-        for quality in (("lr", "hr") if labelled else ("lr",))
-    ]
-    shares = patches_per_photo(photos, count)
-    starts = np.concatenate([[0], np.cumsum(shares)])
+    drawn = round(count * config.drawings)
+    shares = patches_per_photo(photos, count - drawn)
+    shards = _shards(photos, shares, split)
+    if drawn and len(shards) > 1:
+        shards[f"{split}-drawings"] = []
+    last = next(reversed(shards))
+    lengths = {name: sum(shares[index] for index in members) for name, members in shards.items()}
+    lengths[last] += drawn
+    qualities = ("lr", "hr") if labelled else ("lr",)
+    places: dict[int, tuple[str, slice]] = {}
+    for name, members in shards.items():
+        shape = (lengths[name], config.size, config.size, 3)
+        for quality in qualities:
+            np.lib.format.open_memmap(folder / f"{name}_{quality}.npy", "w+", np.uint8, shape)
+        ends = accumulate(shares[index] for index in members)
+        rows = (slice(end - shares[i], end) for i, end in zip(members, ends, strict=True))
+        places |= {i: (name, row) for i, row in zip(members, rows, strict=True)}
 
     def cut(index: int) -> None:
-        if shares[index]:
-            rows = slice(int(starts[index]), int(starts[index + 1]))
-            image, seed = _photo(photos[index], scale, config.size), _seed(config, photos[index])
-            random = np.random.default_rng(seed)
-            places = _choose_places(np.asarray(image), shares[index], random, config, scale)
-            pairs = degraded_crops(image, places, config.size, recipe, scale, seed)
-            for target, crops in zip(targets, pairs, strict=False):
-                target[rows] = crops
-            done(shares[index])
+        name, rows = places[index]
+        image, seed = _photo(photos[index], scale, config.size), _seed(config, photos[index])
+        random = np.random.default_rng(seed)
+        corners = _choose_places(np.asarray(image), shares[index], random, config, scale)
+        fill(name, rows, image, corners, seed)
+
+    def cut_drawing(number: int) -> None:
+        seed = [config.seed, _DRAWINGS, number]
+        random = np.random.default_rng([*seed, len(photos)])
+        rim = _RIM // scale * scale
+        image = draw(random, -(-(config.size + 2 * rim) // scale) * scale)
+        row = lengths[last] - drawn + number
+        fill(last, slice(row, row + 1), image, [(rim, rim)], seed)
+
+    def fill(
+        name: str,
+        rows: slice,
+        image: Image.Image,
+        corners: Sequence[tuple[int, int]],
+        seed: list[int],
+    ) -> None:
+        shifted = config.shifted
+        pairs = degraded_crops(image, corners, config.size, recipe, scale, seed, shifted)
+        for quality, crops in zip(qualities, pairs, strict=False):
+            # Open for this photo only: a process may have few files open at once.
+            np.load(folder / f"{name}_{quality}.npy", mmap_mode="r+")[rows] = crops
+        done(len(corners))
 
     with ThreadPoolExecutor(config.workers or os.cpu_count()) as pool:
-        list(pool.map(cut, range(len(photos))))
-    for target in targets:
-        target.flush()
-    info = {"size": config.size, "degradation": recipe.name, "scale": scale}
-    (folder / INFO).write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+        list(pool.map(cut, places))
+        list(pool.map(cut_drawing, range(drawn)))
+    _describe(folder, {"size": config.size, "degradation": recipe.name, "scale": scale}, shards)
+
+
+def _shards(photos: Sequence[Path], shares: Sequence[int], split: str) -> dict[str, list[int]]:
+    """By each shard's name, in order, the positions of its photos; one shard is called `split`."""
+    top = os.path.commonpath([photo.parent for photo in photos])
+    shards: dict[str, list[int]] = {}
+    members: list[int] = []
+    for index, photo in enumerate(photos):
+        if shares[index]:
+            digest = hashlib.sha256(photo.relative_to(top).as_posix().encode()).digest()
+            if not shards or digest[1] < 256 // _PHOTOS_A_SHARD:
+                members = shards[f"{split}-{digest.hex()[:12]}"] = []
+            members.append(index)
+    return shards if len(shards) > 1 else {split: members}
+
+
+def _describe(folder: Path, made: dict[str, Any], shards: dict[str, list[int]]) -> None:
+    """Write what the patches were made with, and add the shards to those of other splits."""
+    path = folder / INFO
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    info = made | {key: value for key, value in known.items() if key == "shards"}
+    if len(shards) > 1:
+        split = next(iter(shards)).rpartition("-")[0]
+        info["shards"] = {**info.get("shards", {}), split: list(shards)}
+    path.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
 
 
 def patches_per_photo(photos: Sequence[Path], count: int) -> list[int]:

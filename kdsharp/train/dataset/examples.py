@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from kdsharp.color import luma
 from kdsharp.train.dataset.batches import PatchDataset, Planes
 from kdsharp.train.dataset.patches import PatchSet
+from kdsharp.train.dataset.rows import Converted, Joined, Rows
 from kdsharp.train.loop.loss import Loss
 
 __all__ = ["FINE", "Answers", "make_dataset", "planes_of"]
@@ -35,22 +36,27 @@ class Answers:
     features: tuple[float, Planes] | None = None
     match: Loss = F.mse_loss
     border: int = 0
-    unlabelled_NHWC: npt.NDArray[np.uint8] | None = None
+    unlabelled_NHWC: Rows | None = None
 
 
 def make_dataset(
-    patches: PatchSet, color: str, truth_weight: float = 1.0, answers: Answers | None = None
+    patches: PatchSet,
+    color: str,
+    truth_weight: float = 1.0,
+    answers: Answers | None = None,
+    harm_weight: float = 0.0,
 ) -> PatchDataset:
     """What a network of this `color`, `luma` or `rgb`, learns from `patches`.
 
-    Weights are those of the loss; a target of weight 0 is left out. A teacher's answers are the
+    Weights are those of the loss; a target of weight 0 is left out; `harm_weight` is that of doing
+    worse than the input. A teacher's answers are the
     truth of what has none.
     """
     low_NHWC, truth = patches.lr_NHWC, planes_of(patches.hr_NHWC, color)
     targets = []
     if answers is not None:
         if answers.unlabelled_NHWC is not None:
-            low_NHWC = np.concatenate([low_NHWC, answers.unlabelled_NHWC])
+            low_NHWC = Joined([low_NHWC, answers.unlabelled_NHWC])
             truth = _continued(truth, answers.planes)
         if answers.weight > 0:
             targets.append((answers.weight, answers.planes))
@@ -58,23 +64,29 @@ def make_dataset(
         targets.append((truth_weight, truth))
     inputs, align = planes_of(low_NHWC, color), patches.scale
     if answers is None:
-        return PatchDataset(inputs, targets, align)
+        return PatchDataset(inputs, targets, align, harm_weight=harm_weight)
     border = -(-answers.border // align) * align
-    return PatchDataset(inputs, targets, align, answers.features, answers.match, border)
+    return PatchDataset(
+        inputs, targets, align, answers.features, answers.match, border, harm_weight
+    )
 
 
-def planes_of(rgb_NHWC: npt.NDArray[np.uint8], color: str) -> Planes:
+def planes_of(rgb_NHWC: Rows, color: str) -> Planes:
     """RGB patches as a network of this colour sees them: as they are, or their 16-bit luma."""
     if color == "rgb":
         return Planes(rgb_NHWC, 255)
-    fine = np.empty((*rgb_NHWC.shape[:3], 1), np.uint16)
-    for index, patch in enumerate(rgb_NHWC):
-        fine[index, ..., 0] = np.rint(luma(patch) * 256)
-    return Planes(fine, FINE)
+    return Planes(Converted(rgb_NHWC, _fine_luma, 1, np.uint16), FINE)
+
+
+def _fine_luma(rgb_HWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Of a whole patch: parts of it would come out different in the last bit."""
+    return np.rint(luma(rgb_HWC) * 256)[..., None]
 
 
 def _continued(truth: Planes, answers: Planes) -> Planes:
     """The truth, followed by the teacher's answers for the inputs that have none."""
-    known = len(truth.array_NHWC)
-    fine = truth.array_NHWC.astype(np.uint16) * np.uint16(answers.peak // truth.peak)
-    return Planes(np.concatenate([fine, answers.array_NHWC[known:]]), answers.peak)
+    others = answers.array_NHWC[len(truth.array_NHWC) :]
+    times = np.uint16(answers.peak // truth.peak)
+    channels = truth.array_NHWC.shape[-1]
+    fine = Converted(truth.array_NHWC, lambda p: p.astype(np.uint16) * times, channels, np.uint16)
+    return Planes(Joined([fine, others]), answers.peak)

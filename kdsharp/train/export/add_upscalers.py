@@ -24,7 +24,8 @@ _HALF, _TWO, _RARE = 0.51 / 255, 2 / 255, 5e-3
 
 def can_upscale(card: Card) -> bool:
     """Whether the model undoes plain enlarging, by as many times as its grid is coarse."""
-    return card.degradation == PLAIN and card.scale == card.grid and card.scale in SCALES
+    plain = card.degradation == PLAIN and card.mixture is None
+    return plain and card.scale == card.grid and card.scale in SCALES
 
 
 def add_upscalers(

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kdsharp.errors import KdsharpError
 from kdsharp.files import atomic_file
+from kdsharp.train.student.mixture import plain_of
 from kdsharp.train.student.network import Student
 
 __all__ = [
@@ -38,7 +39,11 @@ ODD_SIZES = ((1, 1), (1, 2), (7, 5), (16, 16), (33, 47), (64, 61), (97, 128))
 
 
 def write_onnx(student: Student, path: Path) -> None:
-    """Write `student` to `path`: (N, C, H, W) float32 in 0..1 -> the same shape, not clipped."""
+    """Write `student` to `path`: (N, C, H, W) float32 in 0..1 -> the same shape, not clipped.
+
+    Of one with a mixture the file of an even one: see `kdsharp.train.export.mixture`.
+    """
+    student = plain_of(student)
     write_graph(path, student.planes, TensorProto.FLOAT, _nodes(student), _constants(student))
 
 

@@ -20,6 +20,7 @@ from kdsharp.progress import Progress
 from kdsharp.train.config import LoopConfig
 from kdsharp.train.loop.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from kdsharp.train.loop.distributed import DistributedContext, pick_precision
+from kdsharp.train.loop.interrupt import StopSignals
 from kdsharp.train.loop.loss import LOSSES, Loss
 from kdsharp.train.loop.soap import Soap
 
@@ -106,8 +107,10 @@ def fit(
     history calls it. `checkpoint` is the file to resume from, if it holds the same `fingerprint`
     (of data, parameters and code). `steps` is how many in all, shared among the epochs; None is
     what epochs and repeats of `config` make. Raises `UserError` if the loss stops being finite.
+
+    Ctrl-C and SIGTERM are heeded after a step: its state is saved, then `KeyboardInterrupt` raised.
     """
-    with DistributedContext(config) as workers:
+    with DistributedContext(config) as workers, StopSignals() as signals:
         ends = _ends(len(dataset), config, steps)
         state = _State(model, dataset, config, workers, checkpoint, fingerprint)
         start, stop = state.at.step, ends[-1]
@@ -116,12 +119,15 @@ def fit(
         # Without a terminal, the epochs' lines are the progress.
         with Progress(stop, "training", "steps", done=start, quiet=not workers.first) as progress:
             for batch in data:
-                loss = state.step(batch, stop)
+                loss, stopped = state.step(batch, stop, signals)
                 progress.step(f"loss {loss:.5f}")
                 if state.at.step in ends:
                     on_epoch(state.end_epoch(validate, ends))
-                elif state.due():
+                elif stopped or state.due():
                     state.save()
+                if stopped:
+                    state.tell(stop)
+                    raise KeyboardInterrupt
         at = state.at
         best = max(at.history, key=lambda row: row["val_psnr_y"])
         return TrainResult(at.best, at.history, int(best["epoch"]), at.seconds, state.precision)
@@ -153,11 +159,15 @@ class _State:
         self.model = model.to(workers.device).to(memory_format=torch.channels_last).train()
         self.weights: list[torch.Tensor] = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = OPTIMIZERS[config.optimizer](self.weights, config)
-        self.at = load_checkpoint(path, fingerprint) or Checkpoint(fingerprint)
+        # One process reads: another machine may have no such file, or an older one.
+        found = load_checkpoint(path, fingerprint) if workers.first else None
+        found = workers.shared(vars(found) if found else None)
+        self.at = Checkpoint(**found) if found else Checkpoint(fingerprint)
         if self.at.step:
             model.load_state_dict(self.at.model)
             self.optimizer.load_state_dict(self.at.optimizer)
-            log.info("resuming at step %d", self.at.step)
+            if workers.first:
+                log.info("resuming at step %d", self.at.step)
         self.names = [name for name, p in model.named_parameters() if p.requires_grad]
         start = self.at.ema or {n: p.detach() for n, p in model.named_parameters()}
         self.ema = [start[name].to(workers.device, copy=True) for name in self.names]
@@ -165,11 +175,12 @@ class _State:
         self.precision = pick_precision(config.precision, workers.device)
         self.saved = self.ticked = time.monotonic()
 
-    def step(self, batch: Any, steps: int) -> float:
+    def step(self, batch: Any, steps: int, signals: StopSignals) -> tuple[float, bool]:
+        """The loss, and whether any of the processes was told to stop."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.at.step, steps, self.config)
         late = self.at.step >= steps * (1 - self.config.mse_share)
-        measure = LOSSES["mse" if late else self.config.loss]
+        measure = LOSSES[self.config.late_loss if late else self.config.loss]
         device = self.workers.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             loss = self.dataset.loss(self.parallel, batch, measure, device)
@@ -181,17 +192,18 @@ class _State:
         # The young average follows the weights closely, else it would remember the random start.
         decay = min(self.config.ema, self.at.step / (self.at.step + 10))
         torch._foreach_lerp_(self.ema, [p.detach() for p in self.weights], 1 - decay)
-        return self._account(loss)
+        return self._account(loss, signals.asked)
 
-    def _account(self, loss: torch.Tensor) -> float:
-        value = self.workers.mean(loss.detach())
+    def _account(self, loss: torch.Tensor, stop: bool) -> tuple[float, bool]:
+        both = torch.stack([loss.detach().float(), loss.new_tensor(stop, dtype=torch.float32)])
+        value, stopped = self.workers.mean(both).tolist()
         if not math.isfinite(value):
             raise UserError(
                 f"the loss is {value} at step {self.at.step}: lower lr (now {self.config.lr}) or "
                 f"grad_clip_norm (now {self.config.grad_clip_norm}) in params.yaml"
             )
         self.at.loss_sum += value
-        return value
+        return value, stopped > 0
 
     def end_epoch(self, validate: Callable[[torch.nn.Module], float], ends: list[int]) -> Epoch:
         seconds = self._tick()
@@ -221,6 +233,14 @@ class _State:
             self.at.ema = _on_cpu(dict(zip(self.names, self.ema, strict=True)))
             save_checkpoint(self.path, self.at)
         self.saved = time.monotonic()
+
+    def tell(self, steps: int) -> None:
+        if self.workers.first:
+            log.warning(
+                "stopped at step %d of %d, which is saved: the same command goes on from there",
+                self.at.step,
+                steps,
+            )
 
     def _tick(self) -> float:
         return time.monotonic() - self.ticked

@@ -22,6 +22,7 @@ from kdsharp.train.config import StudentConfig
 from kdsharp.train.dataset.batches import Planes
 from kdsharp.train.dataset.examples import FINE, Answers, planes_of
 from kdsharp.train.dataset.patches import PatchSet
+from kdsharp.train.dataset.rows import Joined, Rows
 from kdsharp.train.loop.loss import affinity_loss
 from kdsharp.train.teacher.interface import AnyTeacher
 
@@ -38,7 +39,7 @@ def answers_of(
     patches: PatchSet,
     config: StudentConfig,
     cache: Path,
-    unlabelled_NHWC: npt.NDArray[np.uint8] | None,
+    unlabelled_NHWC: Rows | None,
     margin: int,
 ) -> Answers:
     """What the student of `config` is to learn from `teacher`.
@@ -50,7 +51,7 @@ def answers_of(
     """
     low_NHWC = patches.lr_NHWC
     if unlabelled_NHWC is not None:
-        low_NHWC = np.concatenate([low_NHWC, unlabelled_NHWC])
+        low_NHWC = Joined([low_NHWC, unlabelled_NHWC])
     planes, seen = cache_teacher_outputs(teacher, low_NHWC, config, cache)
     return Answers(
         planes,
@@ -64,7 +65,7 @@ def answers_of(
 
 @torch.no_grad()
 def cache_teacher_outputs(
-    teacher: AnyTeacher, lr_NHWC: npt.NDArray[np.uint8], config: StudentConfig, cache: Path
+    teacher: AnyTeacher, lr_NHWC: Rows, config: StudentConfig, cache: Path
 ) -> tuple[Planes, Planes | None]:
     """The teacher's answers to all patches, 16 bit, and its features if the student wants them.
 
@@ -104,7 +105,7 @@ def cache_teacher_outputs(
 
 def _ask(
     teacher: AnyTeacher,
-    lr_NHWC: npt.NDArray[np.uint8],
+    lr_NHWC: Rows,
     files: Sequence[npt.NDArray[Any]],
     turns: Sequence[tuple[int, bool]],
 ) -> None:
@@ -113,7 +114,7 @@ def _ask(
     for start in range(0, len(lr_NHWC), 16):
         rows = slice(start, start + 16)
         planes = planes_of(lr_NHWC[rows], teacher.config.color)
-        x_NHWC = planes.array_NHWC.astype(np.float32) / planes.peak
+        x_NHWC = planes.array_NHWC[:].astype(np.float32) / planes.peak
         batch = torch.from_numpy(x_NHWC).permute(0, 3, 1, 2)
         output, seen = self_ensemble(teacher.with_features, batch.to(device), turns)
         pixels = output.clamp(0, 1).cpu().permute(0, 2, 3, 1).numpy()

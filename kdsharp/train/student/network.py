@@ -113,4 +113,12 @@ def names_of(convs: int) -> tuple[str, ...]:
 
 def load_student(path: Path | str) -> Student:
     """The student in a `.safetensors` file; `UserError` if the file does not hold one."""
-    return load_weights(path, "student", StudentConfig, Student)
+    return load_weights(path, "student", StudentConfig, _built)
+
+
+def _built(config: StudentConfig) -> Student:
+    if not config.mixture:
+        return Student(config)
+    from kdsharp.train.student.mixture import MixedStudent  # which is made of students
+
+    return MixedStudent(config)

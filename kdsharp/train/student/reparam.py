@@ -45,6 +45,11 @@ class ReparamStudent(nn.Module):
         projects = self.shows and config.feature_match == "projection"
         self.head = nn.Conv2d(config.channels, features, 1) if projects else nn.Identity()
 
+    @property
+    def margin(self) -> int:
+        """Full-size pixels on each side that it does not answer about in training."""
+        return self.student.margin
+
     def forward(self, x_NCHW: torch.Tensor) -> Any:
         """(N, C, H, W) in [0, 1] -> the same shape, in evaluation mode.
 

@@ -1,15 +1,16 @@
 """Train a student: on the truth, on a teacher's answers, or on both."""
 
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.dataset.examples import make_dataset
-from kdsharp.train.loop.distributed import pick_device
+from kdsharp.train.dataset.rows import Rows
+from kdsharp.train.loop.distributed import DistributedContext
 from kdsharp.train.student.distill import answers_of
+from kdsharp.train.student.mixture import MixedStudent
 from kdsharp.train.student.network import Student
 from kdsharp.train.student.reparam import ReparamStudent
 from kdsharp.train.teacher.interface import AnyTeacher
@@ -23,7 +24,7 @@ def train_student(
     lesson: Lesson,
     teacher: AnyTeacher | None = None,
     answers: Path | None = None,
-    unlabelled_NHWC: npt.NDArray[np.uint8] | None = None,
+    unlabelled_NHWC: Rows | None = None,
 ) -> Trained[Student]:
     """A student that has learned what `config` says from the truth and from `teacher`.
 
@@ -32,20 +33,31 @@ def train_student(
     there is a teacher. Raises `ValueError` if `config` needs a teacher and none is given,
     `UserError` if it sees other colours or shows no features, and as `kdsharp.train.loop.fit.fit`.
     """
-    torch.manual_seed(config.loop.seed)
-    trainee = ReparamStudent(config, teacher.features if teacher else 0)
-    said = None
-    if config.needs_teacher:
-        if teacher is None:
-            raise ValueError("the student has to learn from a teacher, but there is none")
-        said = answers_of(
-            teacher.to(pick_device(config.loop.device)),
-            lesson.train,
-            config,
-            answers or lesson.checkpoint.parent,
-            unlabelled_NHWC,
-            trainee.student.margin,
+    with DistributedContext(config.loop) as workers:
+        torch.manual_seed(config.loop.seed)
+        trainee = _trainee(config, teacher)
+        said = None
+        if config.needs_teacher:
+            if teacher is None:
+                raise ValueError("the student has to learn from a teacher, but there is none")
+            ask = partial(
+                answers_of,
+                teacher.to(workers.device),
+                lesson.train,
+                config,
+                answers or lesson.checkpoint.parent,
+                unlabelled_NHWC,
+                trainee.margin,
+            )
+            said = workers.first_then_others(ask)
+        examples = make_dataset(
+            lesson.train, config.color, config.truth_weight, said, config.harm_weight
         )
-    examples = make_dataset(lesson.train, config.color, config.truth_weight, said)
-    done = train(trainee, examples, config.color, config.loop, lesson)
-    return Trained(trainee.fuse(done.weights).cpu().eval(), done)
+        done = train(trainee, examples, config.color, config.loop, lesson)
+        return Trained(trainee.fuse(done.weights).cpu().eval(), done)
+
+
+def _trainee(config: StudentConfig, teacher: AnyTeacher | None) -> ReparamStudent | MixedStudent:
+    if config.mixture:
+        return MixedStudent(config)
+    return ReparamStudent(config, teacher.features if teacher else 0)

@@ -7,6 +7,7 @@ import torch
 from kdsharp.errors import UserError
 from kdsharp.train.config import UNTRAINED, TeacherConfig
 from kdsharp.train.dataset.examples import make_dataset
+from kdsharp.train.loop.distributed import DistributedContext
 from kdsharp.train.teacher.encoder import imagenet_weights
 from kdsharp.train.teacher.local import checked_file
 from kdsharp.train.teacher.network import Teacher, load_teacher
@@ -25,12 +26,14 @@ def train_teacher(config: TeacherConfig, lesson: Lesson) -> Trained[Teacher]:
 
     Raises `UserError` for ImageNet weights that cannot be had, and as `kdsharp.train.loop.fit.fit`.
     """
-    torch.manual_seed(config.loop.seed)
-    teacher = pretrained_teacher(config)
-    examples = make_dataset(lesson.train, config.color)
-    done = train(teacher, examples, config.color, config.loop, lesson)
-    teacher.load_state_dict(done.weights)
-    return Trained(teacher.cpu().eval(), done)
+    with DistributedContext(config.loop) as workers:
+        torch.manual_seed(config.loop.seed)
+        # One downloads, the others find the file.
+        teacher = workers.first_then_others(lambda: pretrained_teacher(config))
+        examples = make_dataset(lesson.train, config.color)
+        done = train(teacher, examples, config.color, config.loop, lesson)
+        teacher.load_state_dict(done.weights)
+        return Trained(teacher.cpu().eval(), done)
 
 
 def own_teacher(config: TeacherConfig) -> Teacher:

@@ -57,7 +57,8 @@ def write_model_card(
     `settings` are the sections of params.yaml that made its patches, such as
     {"patches": {"size": 128}}: the card's lineage is about teacher and student alone.
     """
-    parts = (card, card.int8, card.upscaler, card.upscaler_int8)
+    mixed = (card.mixture.mixer, card.mixture.kernels) if card.mixture else ()
+    parts = (card, card.int8, card.upscaler, card.upscaler_int8, *mixed)
     names = [part.file for part in parts if part]
     sizes = {name: (folder / name).stat().st_size for name in names}
     write_text(folder / PAGE, model_card(card, photos, settings or {}, sizes))
@@ -91,11 +92,18 @@ def _what(card: Card, sizes: Mapping[str, int]) -> str:
     if card.int8:
         file = card.int8.file
         int8 = f"; `{file}`, the same in whole numbers of 8 bit, has {sizes[file]:,}"
+    mixture = ""
+    if card.mixture:
+        mixer, kernels = card.mixture.mixer.file, card.mixture.kernels.file
+        mixture = (
+            f" The kernels follow from the picture: `{mixer}` ({sizes[mixer]:,} bytes) looks at it "
+            f"once, and `{kernels}` ({sizes[kernels]:,}) mixes {card.mixture.sets} sets of them."
+        )
     return _paragraph(
         f"{_convs(card)} convolutions that sharpen a picture at its own size. They undo {undo}. "
         f"The network sees {sees}. {card.parameters:,} parameters, {card.macs_per_pixel:,.0f} "
         f"multiply-accumulates a pixel ({gmac:.2f} GMAC for 1280x720). `{card.file}`, 32-bit "
-        f"floating point, has {sizes[card.file]:,} bytes{int8}."
+        f"floating point, has {sizes[card.file]:,} bytes{int8}.{mixture}"
     )
 
 

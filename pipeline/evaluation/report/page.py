@@ -9,6 +9,7 @@ import pandas as pd
 
 from kdsharp.train.student.network import Student
 from kdsharp.train.teacher.interface import AnyTeacher
+from pipeline.data.pick import sample_name
 from pipeline.evaluation.report.charts import curves, gains
 from pipeline.evaluation.report.facts import (
     ORIGINAL,
@@ -93,13 +94,16 @@ def _tiles(found: Evaluation) -> str:
 
 def _results(found: Evaluation, split: str) -> str:
     rows = found.results[split]
-    count = found.table[found.table["split"] == split]["name"].nunique()
+    scored = found.table[found.table["split"] == split]["name"].unique()
+    count, total = len(scored), int((found.manifest["split"] == split).sum())
     cells = [
         [text(title), *(_cell(rows, name, key) for key in COLUMNS)]
         for name, title in ROWS.items()
         if name in rows
     ]
     photos = "1 photo" if count == 1 else f"{count} photos"
+    if count < total:
+        photos = f"{count} of {total:,} photos, sample {sample_name(scored)}"
     head = [f"{_SPLITS[split]} <span>{photos}</span>", *(text(name) for name in COLUMNS.values())]
     return table(head, cells, "results")
 

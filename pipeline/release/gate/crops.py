@@ -25,7 +25,7 @@ from kdsharp.files import atomic_dir, write_json
 from kdsharp.imageio.decode import read_rgb
 from pipeline.data.contamination import find_near_duplicates
 from pipeline.data.source import CheckedPhoto
-from pipeline.params import DegradationParams, GateParams
+from pipeline.params import DegradationParams, GateParams, Params
 from pipeline.paths import GATE, printable
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "cut_gate_set",
     "load_gate_set",
     "made_with",
+    "source_of",
 ]
 
 Pixels = npt.NDArray[np.uint8]
@@ -76,6 +77,8 @@ class GateSet:
     sources: tuple[CropSource, ...]
     made: dict[str, Any]
     sha256: str
+    source: str = ""
+    """Where the photos are from, see `source_of`; empty for sets that do not say."""
 
     @property
     def names(self) -> list[str]:
@@ -97,18 +100,34 @@ def made_with(params: GateParams, degradation: DegradationParams) -> dict[str, A
     """All parameters that a set depends on; if one of them changes, it is cut again."""
     recipe = {"degradation": degradation.name, "scale": degradation.scale}
     own = {"recipes": degradation.recipes} if degradation.recipes else {}
-    # `version` was called `edition` when the first sets were cut, and those stay what they are.
+    # `version` was called `edition` when the first sets were cut, and `photos` came later: those
+    # sets stay what they are.
     chosen = {"edition" if key == "version" else key: v for key, v in params.model_dump().items()}
+    if params.photos == GateParams.model_fields["photos"].default:
+        del chosen["photos"]
     return {**chosen, **recipe, **own}
 
 
+def source_of(params: Params) -> str:
+    """Where today's photos for a set come from, in words."""
+    if params.gate.folder is not None:
+        return f"the folder {params.gate.folder}"
+    if params.data.source == "folder":
+        return f"the test photos of the folder {params.data.folder.path}"
+    return f"the test photos of {params.data.source}"
+
+
 def cut_gate_set(
-    photos: Sequence[CheckedPhoto], folder: Path, params: GateParams, degradation: DegradationParams
+    photos: Sequence[CheckedPhoto],
+    folder: Path,
+    params: GateParams,
+    degradation: DegradationParams,
+    source: str = "",
 ) -> None:
     """Cut at least `params.crops` crops, as many from each photo, and write them to `folder`.
 
-    The same photos and parameters give the same bytes. Photos must not be smaller than a crop.
-    The folder appears when it is whole.
+    `source` says where the photos are from. The same photos and parameters give the same bytes.
+    Photos must not be smaller than a crop. The folder appears when it is whole.
     """
     each, recipe = -(-params.crops // len(photos)), degradation.recipe
 
@@ -124,6 +143,7 @@ def cut_gate_set(
         lows, highs, found = zip(*pool.map(cut, photos), strict=True)
     arrays = np.concatenate(lows), np.concatenate(highs)
     index = {
+        **({"source": source} if source else {}),
         "made": made_with(params, degradation),
         "photos": [[p.name, p.sha256, p.perceptual_hash] for p in photos],
         "places": [place for places in found for place in places],
@@ -156,7 +176,7 @@ def load_gate_set(folder: Path = GATE) -> GateSet:
         ZeroDivisionError,
     ) as error:
         raise UserError(f"{folder}: is damaged ({error}): remove it; {repair}") from None
-    return GateSet(low, high, photo, sources, index["made"], sha256)
+    return GateSet(low, high, photo, sources, index["made"], sha256, index.get("source", ""))
 
 
 def _digest(index: dict[str, Any], low: Pixels, high: Pixels) -> str:

@@ -145,7 +145,8 @@ def _int8(
 def _enough(weak: bool, gate: GateFacts, policy: PromotionParams) -> Check:
     """Are there enough photos and crops, or does the policy take less?"""
     if not weak:
-        return Check("evidence", True, f"{gate.crops} crops of {gate.photos} photos are enough")
+        text = f"{gate.crops} crops of {gate.photos} photos{_from(gate)} are enough"
+        return Check("evidence", True, text)
     then = {
         "refuse": "and promotion.weak is refuse: judge on more photos",
         "ask": "so a person decides (promotion.weak: ask)",
@@ -169,6 +170,8 @@ def _numbers(
     numbers: dict[str, Any] = {
         "gate": {key: getattr(gate, key) for key in ("photos", "crops", "degradation", "scale")}
     }
+    if gate.source:
+        numbers["gate"]["source"] = gate.source
     for metric in ("psnr_y", "ssim_y"):
         numbers[metric] = {
             name: float(photo_means(getattr(quality, metric), quality.photo).mean())
@@ -187,7 +190,11 @@ def _plain(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _from(gate: GateFacts) -> str:
+    return f" from {gate.source}" if gate.source else ""
+
+
 def _evidence(gate: GateFacts, policy: PromotionParams) -> str:
-    photos = f"{gate.photos} photo{'s' * (gate.photos != 1)}"
+    photos = f"{gate.photos} photo{'s' * (gate.photos != 1)}{_from(gate)}"
     enough = f"{policy.enough_crops} of {policy.enough_photos}"
     return f"{gate.crops} crops of {photos}, enough would be {enough}"

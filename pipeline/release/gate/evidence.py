@@ -89,6 +89,8 @@ class GateFacts:
     scale: int
     names: tuple[str, ...] = ()
     """Names of the photos, by their index."""
+    source: str = ""
+    """Where they are from; empty where the set does not say."""
 
 
 @dataclass(frozen=True)

@@ -199,4 +199,5 @@ def _facts(gate_set: GateSet) -> GateFacts:
         degradation=gate_set.degradation,
         scale=gate_set.scale,
         names=tuple(gate_set.names),
+        source=gate_set.source,
     )

@@ -180,10 +180,11 @@ def markdown(decision: Decision, title: str) -> str:
         [row, *(_number(numbers, path, model, form) for model in models)]
         for row, path, form in (*_ROWS, *(_INT8_ROWS if "int8" in numbers else ()))
     ]
+    whose = f" from {_cell(gate['source'])}" if "source" in gate else ""
     set_of = (
-        f"Measured on {gate['crops']} crops (photos: {gate['photos']}), {gate['degradation']} "
-        f"x{gate['scale']}, gate set `{decision.gate_sha256[:12]}`. In the means every photo "
-        "weighs the same."
+        f"Measured on {gate['crops']} crops (photos: {gate['photos']}){whose}, "
+        f"{gate['degradation']} x{gate['scale']}, gate set `{decision.gate_sha256[:12]}`. In the "
+        "means every photo weighs the same."
     )
     blocks = [
         [f"## {_cell(title)}"],

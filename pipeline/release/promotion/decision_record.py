@@ -14,9 +14,11 @@ from pipeline.release.gate.evidence import Comparison, Decision
 from pipeline.release.gate.report import markdown, picture
 from pipeline.release.registry.versions import Registry, Version
 from pipeline.tracking.runs import flat
+from pipeline.tracking.store import other_experiment
 
 __all__ = [
     "DECISION",
+    "EXPERIMENT",
     "FILE",
     "GATE",
     "OUTCOME",
@@ -25,10 +27,14 @@ __all__ = [
     "DecisionRecord",
     "Recorded",
     "decision_id",
+    "draft_decision",
     "gate_verdict",
     "note_outcome",
     "record_decision",
 ]
+
+EXPERIMENT = "kdsharp gate"
+"""MLflow's experiment of decisions: they are no trainings."""
 
 FILE = "decision.json"
 """The record among the artifacts of the decision's run."""
@@ -100,12 +106,8 @@ def record_decision(
     """Store `decision` about `version`, refusals too, as an MLflow run and on the version."""
     from mlflow.entities import Metric
 
-    against = f"version {incumbent.number}" if incumbent else "doing nothing"
-    report = markdown(decision, f"{version} against {against}")
-    content = version.tags.get("kdsharp.content", "")
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    record = DecisionRecord(version.name, version.number, content, against, when, decision)
-    written = record.to_json()
+    record = _record(version, incumbent, decision)
+    against, report, written = record.against, _report(record, version), record.to_json()
     client = registry.client
     tags = {
         "kdsharp.stage": "gate",
@@ -116,15 +118,16 @@ def record_decision(
         DECISION: decision_id(written),
         "kdsharp.gate_set": decision.gate_sha256,
     }
-    run = client.create_run(registry.experiment, tags=tags, run_name=f"gate {version}")
+    experiment = other_experiment(client, EXPERIMENT, registry.experiment)
+    run = client.create_run(experiment, tags=tags, run_name=f"gate {version}")
     run_id = str(run.info.run_id)
     now = int(time.time() * 1000)
-    client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in _numbers(decision)])
+    numbers = [Metric(k.replace(".", "/"), value, now, 0) for k, value in _numbers(decision)]
+    client.log_batch(run_id, numbers)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "decision.md").write_text(report, encoding="utf-8")
         (Path(folder) / FILE).write_text(written, encoding="utf-8", newline="\n")
-        picture(decision, comparison, Path(folder) / "decision.png")
-        drawn = (Path(folder) / "decision.png").read_bytes()
+        drawn = _draw(decision, comparison, Path(folder))
         client.log_artifacts(run_id, folder)
     client.set_terminated(run_id, "FINISHED")
     note = {
@@ -139,6 +142,32 @@ def record_decision(
         client.set_model_version_tag(version.name, str(version.number), name, text)
     client.update_model_version(version.name, str(version.number), report)
     return Recorded(tags[DECISION], report, drawn)
+
+
+def draft_decision(
+    version: Version, incumbent: Version | None, comparison: Comparison, decision: Decision
+) -> Recorded:
+    """The same report and picture, stored nowhere; without an id, which only what is stored has."""
+    record = _record(version, incumbent, decision)
+    with tempfile.TemporaryDirectory() as folder:
+        return Recorded("", _report(record, version), _draw(decision, comparison, Path(folder)))
+
+
+def _record(version: Version, incumbent: Version | None, decision: Decision) -> DecisionRecord:
+    against = f"version {incumbent.number}" if incumbent else "doing nothing"
+    content = version.tags.get("kdsharp.content", "")
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return DecisionRecord(version.name, version.number, content, against, when, decision)
+
+
+def _report(record: DecisionRecord, version: Version) -> str:
+    return markdown(record.decision, f"{version} against {record.against}")
+
+
+def _draw(decision: Decision, comparison: Comparison, folder: Path) -> bytes:
+    target = folder / "decision.png"
+    picture(decision, comparison, target)
+    return target.read_bytes()
 
 
 def note_outcome(registry: Registry, version: Version, outcome: str) -> None:

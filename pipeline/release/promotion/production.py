@@ -1,24 +1,30 @@
 """What is in production: changed in the history first, then all that follows is made to agree."""
 
+import contextlib
 import getpass
 import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from kdsharp.errors import KdsharpError, TransientError, describe
+from kdsharp.errors import KdsharpError, TransientError, UserError, describe
 from kdsharp.files import atomic_dir, sha256_file
 from kdsharp.sharpening.sharpener import Sharpener
+from pipeline.release.gate.evidence import Decision
+from pipeline.release.promotion.signature import write_signature
+from pipeline.release.promotion.whole import require_whole
 from pipeline.release.registry.fingerprints import PHOTOS
 from pipeline.release.registry.history import Action, Entry, History
 from pipeline.release.registry.names import production_folder, role_of
+from pipeline.release.registry.pinned import pin
 from pipeline.release.registry.versions import (
+    ENVIRONMENT,
     PREVIOUS,
     PRODUCTION,
     STAGE_ENTRY,
@@ -33,6 +39,8 @@ __all__ = [
     "Outcome",
     "Promotion",
     "change",
+    "find_served",
+    "has_aliases",
     "is_in_place",
     "me",
     "put_in_place",
@@ -52,19 +60,38 @@ def reconcile(registry: Registry, history: History, log: Log) -> None:
     if not is_in_place(registry, history):
         version = history.last.version
         what = f"{history.name} version {version}" if version else f"no version of {history.name}"
-        log(f"finishing an interrupted change: {what} in production")
+        here = f"bringing {target} of this machine up to date"
+        doing = here if has_aliases(registry, history) else "finishing an interrupted change"
+        log(f"{doing}: {what} in production")
         put_in_place(registry, history)
 
 
 def is_in_place(registry: Registry, history: History) -> bool:
     """Whether aliases and models/production are what the history says."""
+    served = _by_number(registry, history.name).get(history.last.version or 0)
+    return has_aliases(registry, history) and (served is None or _is_served(served))
+
+
+def has_aliases(registry: Registry, history: History) -> bool:
+    """Whether the aliases are what the history says: the same on every machine."""
     versions = _by_number(registry, history.name)
     aliases = registry.client.get_registered_model(history.name).aliases
-    for alias, version in _wanted(history.last, versions).items():
-        if str(aliases.get(alias, "")) != (str(version.number) if version else ""):
-            return False
-    served = versions.get(history.last.version or 0)
-    return served is None or _is_served(served)
+    return all(
+        str(aliases.get(alias, "")) == (str(version.number) if version else "")
+        for alias, version in _wanted(history.last, versions).items()
+    )
+
+
+def find_served(name: str, versions: Sequence[Version]) -> Version | None:
+    """The version that the production folder of this machine holds, whole; None: another or none.
+
+    A version whose list of files was tampered with is none of them.
+    """
+    for version in reversed(versions):
+        with contextlib.suppress(UserError):
+            if production_folder(name).is_dir() and version.files and _is_served(version):
+                return version
+    return None
 
 
 def put_in_place(registry: Registry, history: History) -> None:
@@ -102,19 +129,22 @@ def _wanted(entry: Entry, versions: Mapping[int, Version]) -> dict[str, Version 
 
 def served_files(version: Version) -> list[str]:
     """Those of a student's files that make up a model folder."""
-    kept_back = {"student.safetensors", "student.csv", STAGE_ENTRY, PHOTOS}
+    kept_back = {"student.safetensors", "student.csv", STAGE_ENTRY, PHOTOS, ENVIRONMENT}
     return [name for name in version.files if name not in kept_back]
 
 
 def serve(version: Version, files: Path) -> None:
     """Replace the production folder by the model in `files`, and try it out.
 
-    Raises `KdsharpError` if the model does not do in its place what it does in `files`.
+    Raises `UserError` if it is not whole (`require_whole`), and `KdsharpError` if the model does
+    not do in its place what it does in `files`.
     """
     target = production_folder(version.name)
     with atomic_dir(target) as folder:
         for name in served_files(version):
             (folder / name).write_bytes((files / name).read_bytes())
+        write_signature(version, folder)
+        require_whole(folder, target)
     try:
         expected, found = _sharpened(files), _sharpened(target)
     except Exception as error:
@@ -164,6 +194,9 @@ class Promotion:
     """Markdown."""
     picture: bytes | None = None
     """PNG."""
+    decision: Decision | None = None
+    """The gate's; None where nothing had to be judged."""
+    decision_id: str = ""
 
 
 def change(
@@ -202,6 +235,8 @@ def change(
         gate_set=gate_set,
     )
     history.append(entry)
+    if action == "promote":
+        pin(history.name)
     try:
         put_in_place(registry, history)
     except TransientError:

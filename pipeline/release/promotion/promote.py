@@ -11,11 +11,12 @@ from pipeline.release.promotion.committed import require_committed
 from pipeline.release.promotion.decision_record import note_outcome
 from pipeline.release.promotion.judge import Judged, judge
 from pipeline.release.promotion.production import Outcome, Promotion, change, me
+from pipeline.release.promotion.signature import read_signing_key, sign_version
 from pipeline.release.registry.history import find_history
 from pipeline.release.registry.names import registered_name
-from pipeline.release.registry.versions import Log, Registry, open_registry
+from pipeline.release.registry.versions import Log, Registry, find_version, open_registry
 
-__all__ = ["Answer", "Approve", "promote"]
+__all__ = ["Answer", "Approve", "promote", "question", "short_reason"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def promote(
 ) -> Promotion:
     """Judge `version` (else the candidate) of `model`, and put it into production if it passes.
 
+    Where $KDSHARP_SIGNING_KEY names a key, the card of a student is signed with it.
     `force` promotes what the gate refused, if it can be served at all; `why` is recorded.
     `approve` is asked when `promotion.approval` is manual, and when the evidence is weak and
     `promotion.weak` is ask, unless `force` or `accept_weak` answers that. Raises `UserError` for a
@@ -56,16 +58,19 @@ def promote(
     params = load_params()
     name = registered_name(model, params)
     require_committed(params)
+    read_signing_key()
     with locked("promote") as lock:
         with open_registry() as registry:
             judged = judge(registry, name, version, params, log)
-        if isinstance(judged, Promotion):
-            return judged
+            if isinstance(judged, Promotion):
+                # So that what came into production without a key, or was mended, is signed as well.
+                sign_version(registry, find_version(registry, name, judged.version))
+                return judged
         ask = _let_others_in(lock, approve) if approve else None
         weak = judged.decision.weak and params.promotion.weak == "ask"
-        question = _question(judged, params, weak and not (force or accept_weak))
+        asked = question(judged, params, weak and not (force or accept_weak))
         caller = Answer(True, who or me(), why)
-        verdict = _settle(judged, force, caller, question, ask)
+        verdict = _settle(judged, force, caller, asked, ask)
         with open_registry() as registry:
             _carry_out(registry, judged, verdict)
     return Promotion(
@@ -76,6 +81,8 @@ def promote(
         verdict.reason,
         judged.record.report,
         judged.record.picture,
+        judged.decision,
+        judged.record.id,
     )
 
 
@@ -97,6 +104,7 @@ def _carry_out(registry: Registry, judged: Judged, verdict: _Verdict) -> None:
                 f"{history.last.who} put version {history.last.version} into production: "
                 "nothing was changed, promote again"
             )
+        sign_version(registry, candidate)
         change(
             registry,
             history,
@@ -127,29 +135,29 @@ def _settle(
     judged: Judged,
     force: bool,
     caller: Answer,
-    question: str,
+    asked: str,
     approve: Approve | None,
 ) -> _Verdict:
-    """What the gate and the people together say; nobody is asked where `question` is empty."""
+    """What the gate and the people together say; nobody is asked where `asked` is empty."""
     decision = judged.decision
     if not decision.passed and not force:
         return _Verdict("refused", decision.reason, "the gate")
     if not _can_be_served(decision):
         reason = f"{decision.reason} (--force cannot help a model that cannot be served)"
         return _Verdict("refused", reason, "the gate")
-    if not question:
-        return _Verdict("promoted", caller.why or _short(decision), caller.who)
+    if not asked:
+        return _Verdict("promoted", caller.why or short_reason(decision), caller.who)
     if approve is None:
-        raise UserError(question)
+        raise UserError(asked)
     answer = approve(judged.record.report)
     who = answer.who or caller.who
     if not answer.approved:
         return _Verdict("rejected", answer.why or "no reason given", who)
     reasons = [why for why in (caller.why, answer.why) if why]
-    return _Verdict("promoted", "; ".join(reasons) or _short(decision), who)
+    return _Verdict("promoted", "; ".join(reasons) or short_reason(decision), who)
 
 
-def _question(judged: Judged, params: Params, weak: bool) -> str:
+def question(judged: Judged, params: Params, weak: bool) -> str:
     """Why a person has to decide, and how to answer; empty where nobody has to."""
     how = (
         "promote at a terminal, or with the deployment promote/promote, which asks in Prefect's "
@@ -167,7 +175,7 @@ def _question(judged: Judged, params: Params, weak: bool) -> str:
     )
 
 
-def _short(decision: Decision) -> str:
+def short_reason(decision: Decision) -> str:
     """Why it passed, for a line in a table."""
     psnr = decision.numbers["psnr_y"]
     what = "the incumbent" if decision.against == "incumbent" else "doing nothing"

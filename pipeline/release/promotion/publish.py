@@ -23,6 +23,8 @@ from pipeline.release.promotion.passed import (
     with_gate_section,
 )
 from pipeline.release.promotion.production import served_files
+from pipeline.release.promotion.signature import read_signing_key, sign_folder
+from pipeline.release.promotion.whole import require_whole
 from pipeline.release.registry.history import find_history
 from pipeline.release.registry.names import registered_name, registered_student, role_of
 from pipeline.release.registry.versions import (
@@ -56,12 +58,14 @@ def publish(
 
     NAME is that of the family, such as small-x2; a model of that name is replaced. All of the
     folder or nothing. The files are those of the registry, checked by their SHA-256; card and page
-    get the decision that let the version into production. Raises `UserError` for a version that
+    get the decision that let the version into production; where $KDSHARP_SIGNING_KEY names a key,
+    the card is signed. Raises `UserError` for a version that
     did not get there through the gate (see `promoted_by`; `forced` allows one that was promoted
     against it, and card and page say so), was judged for another degradation, is not of the
     family, or is too large.
     """
     name = registered_name(model, load_params())
+    read_signing_key()
     if role_of(name) != "student":
         raise UserError(f"{name}: teachers do not ship, only students do")
     with tempfile.TemporaryDirectory() as scratch:
@@ -126,6 +130,8 @@ def _write(
             shutil.copyfile(files / name, folder / name)
         write_text(folder / PAGE, page)
         write_card(folder, card)
+        require_whole(folder, target)
+        sign_folder(folder)
 
 
 def _sizes(folder: Path) -> list[str]:

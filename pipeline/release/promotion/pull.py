@@ -11,15 +11,22 @@ from ruamel.yaml import YAML
 from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir, atomic_file
 from kdsharp.runtime.card import CARD
+from pipeline.environment import environment_file, write_environment
 from pipeline.params import Params, load_params
 from pipeline.paths import CURVES, TEACHER
 from pipeline.release.promotion.production import served_files
+from pipeline.release.promotion.signature import require_signed, write_signature
+from pipeline.release.promotion.teacher_age import read_age
+from pipeline.release.promotion.whole import require_whole
 from pipeline.release.registry.history import find_history
 from pipeline.release.registry.names import registered_name
+from pipeline.release.registry.pinned import find_model
 from pipeline.release.registry.provenance import LOCK, made_for
 from pipeline.release.registry.versions import (
+    ENVIRONMENT,
     PRODUCTION,
     STAGE_ENTRY,
+    Log,
     Version,
     fetch_files,
     find_version,
@@ -29,23 +36,41 @@ from pipeline.release.registry.versions import (
 __all__ = ["fetch_production_teacher", "pull"]
 
 
-def pull(model: str, which: int | str = PRODUCTION, *, to: Path) -> Version:
+def pull(
+    model: str,
+    which: int | str = PRODUCTION,
+    *,
+    to: Path,
+    verify_key: Path | None = None,
+    log: Log = lambda _: None,
+) -> Version:
     """Write the files that serve version or alias `which` of `model` to the folder `to`.
 
+    Which model is meant says `find_model`, and not params.yaml.
+
     A student arrives as a model folder, a teacher as teacher.safetensors; the SHA-256 of each file
-    is checked. Raises `UserError` when `to` holds anything but an earlier model.
+    is checked, by the registry's list and by the card, and with `verify_key`, the file of a public
+    key, who signed the card. Raises `UserError` when `to` holds anything but an earlier model, and
+    for a model that fails a check: `to` is then as it was.
     """
     to = Path(to)
     _require_replaceable(to)
-    name = registered_name(model, load_params())
     with open_registry() as registry:
+        name = find_model(registry, model, log)
         version = find_version(registry, name, which)
+        student = version.role == "student"
+        if verify_key and not student:
+            raise UserError(f"{version}: has no card that is signed: leave out --verify-key")
         with tempfile.TemporaryDirectory() as scratch:
             fetch_files(registry, version, Path(scratch))
-            wanted = [TEACHER.name] if version.role == "teacher" else served_files(version)
             with atomic_dir(to) as folder:
-                for file in wanted:
+                for file in served_files(version) if student else [TEACHER.name]:
                     (folder / file).write_bytes((Path(scratch) / file).read_bytes())
+                if student:
+                    write_signature(version, folder)
+                    require_whole(folder, to)
+                if verify_key:
+                    require_signed(folder, verify_key, to)
     return version
 
 
@@ -83,15 +108,20 @@ def fetch_production_teacher(log: Callable[[str], None] = print) -> Version:
         _require_made_for(version, params)
         with tempfile.TemporaryDirectory() as scratch:
             fetch_files(registry, version, Path(scratch))
+            write_environment("teacher", None)  # of an older version that does not say
             for file, target in (
                 (TEACHER.name, TEACHER),
                 ("teacher.csv", CURVES / "teacher.csv"),
+                (ENVIRONMENT, environment_file("teacher")),
             ):
-                with atomic_file(target) as temporary:
-                    shutil.copyfile(Path(scratch) / file, temporary)
+                if file in version.files:
+                    with atomic_file(target) as temporary:
+                        shutil.copyfile(Path(scratch) / file, temporary)
             entry = json.loads((Path(scratch) / STAGE_ENTRY).read_text(encoding="utf-8"))
+        age = read_age(registry, version)
     _note(entry)
     log(f"{version}: the student learns from it")
+    log(str(age))
     return version
 
 

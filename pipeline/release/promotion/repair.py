@@ -5,11 +5,10 @@ import time
 
 from kdsharp.errors import UserError
 from pipeline.lock import locked
-from pipeline.params import load_params
 from pipeline.release.promotion.decision_record import DECISION, GATE, OUTCOME
 from pipeline.release.promotion.production import put_in_place
 from pipeline.release.registry.history import Entry, History, replace_history, restore_history
-from pipeline.release.registry.names import registered_name
+from pipeline.release.registry.pinned import find_model
 from pipeline.release.registry.versions import (
     PREVIOUS,
     PRODUCTION,
@@ -31,8 +30,8 @@ def repair(model: str = "student", log: Log = print) -> History:
     versions and aliases: what was promoted, in its order, with `previous` and `production` at the
     end; rollbacks are not in it. Raises `UserError` where nothing is registered.
     """
-    name = registered_name(model, load_params())
     with locked("promote"), open_registry() as registry:
+        name = find_model(registry, model)
         versions = list_versions(registry, name)
         if not versions:
             raise UserError(f"{name} has no versions: python -m pipeline register")

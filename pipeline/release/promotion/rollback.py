@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 from kdsharp.errors import UserError
 from pipeline.lock import locked
-from pipeline.params import load_params
 from pipeline.release.promotion.production import Promotion, change, me, reconcile
 from pipeline.release.registry.history import find_history, known_scores
-from pipeline.release.registry.names import registered_name
+from pipeline.release.registry.pinned import find_model
 from pipeline.release.registry.versions import find_version, open_registry
 
 __all__ = ["rollback"]
@@ -23,13 +22,15 @@ def rollback(
 ) -> Promotion:
     """Bring back the version that was in production `steps` promotions ago.
 
+    Of `model`, see `find_model`: whatever params.yaml says by now, `student` is the one that was
+    promoted here last.
     Raises `UserError` when there were not so many, or when that version is gone or damaged;
     nothing has changed then.
     """
     if steps < 1:
         raise UserError(f"--steps must be 1 or more, not {steps}")
-    name = registered_name(model, load_params())
     with locked("promote"), open_registry() as registry:
+        name = find_model(registry, model, log)
         history = find_history(registry, name)
         reconcile(registry, history, log)
         before = history.last

@@ -1,22 +1,25 @@
-"""What is in production, what waits, and how it came about: for the terminal and as JSON."""
+"""What is in production, what waits, and how it came about: read at one moment, and as JSON."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
-from pipeline.params import load_params
-from pipeline.release.promotion.decision_record import gate_verdict
-from pipeline.release.promotion.production import is_in_place
-from pipeline.release.registry.history import Entry, find_history, known_scores
-from pipeline.release.registry.names import production_folder, registered_name
-from pipeline.release.registry.versions import CANDIDATE, Version, list_versions, open_registry
-from pipeline.tracking.store import shown_uri
+from pipeline.release.promotion.production import find_served, has_aliases
+from pipeline.release.promotion.version_json import version_json
+from pipeline.release.registry.history import Entry, find_history
+from pipeline.release.registry.names import production_folder, role_of
+from pipeline.release.registry.pinned import Listed, find_model, list_models
+from pipeline.release.registry.versions import (
+    CANDIDATE,
+    PREVIOUS,
+    PRODUCTION,
+    Registry,
+    Version,
+    list_versions,
+    open_registry,
+)
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-__all__ = ["Status", "print_status", "read_status"]
-
-_ROWS = 20
+__all__ = ["Status", "read_all", "read_status"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,11 @@ class Status:
     entries: tuple[Entry, ...]
     candidate: int | None
     in_place: bool
-    """Whether aliases and models/production are what the history says."""
+    """Whether the aliases are what the history says."""
+    here: int | None = None
+    """The version in this machine's production folder; None where it holds none of them."""
+    others: tuple[Listed, ...] = ()
+    """The other registered models."""
 
     @property
     def production(self) -> int | None:
@@ -40,125 +47,81 @@ class Status:
         """What a rollback would bring back."""
         return self.entries[-1].previous if self.entries else None
 
+    @property
+    def folder(self) -> str | None:
+        """Where the version in production lies; None for a teacher, and for none."""
+        if self.production is None or self.name.startswith("kdsharp-teacher"):
+            return None
+        return str(production_folder(self.name))
+
+    def alias_of(self, number: int) -> str | None:
+        """What a version is, in one word."""
+        roles = {self.candidate: CANDIDATE, self.previous: PREVIOUS, self.production: PRODUCTION}
+        return roles.get(number)
+
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able, for scripts."""
+        """JSON-able, for scripts; docs/promotion.md shows it."""
         return {
             "name": self.name,
             "production": self.production,
             "previous": self.previous,
             "candidate": self.candidate,
             "in_place": self.in_place,
-            "versions": [
-                {"version": v.number, **{k: v.tags[k] for k in sorted(v.tags)}}
-                for v in self.versions
-            ],
-            "history": [
-                {
-                    "number": e.number,
-                    "action": e.action,
-                    "from": e.was,
-                    "to": e.version,
-                    "when": e.when,
-                    "who": e.who,
-                    "why": e.why,
-                    "forced": e.forced,
-                    "weak": e.weak,
-                    "psnr_y": e.numbers,
-                    "decision": e.decision,
-                }
-                for e in self.entries
+            "here": self.here,
+            "folder": self.folder,
+            "versions": [version_json(v, self.alias_of(v.number)) for v in self.versions],
+            "history": [_entry(entry) for entry in self.entries],
+            "others": [
+                {"name": o.name, "production": o.production, "candidate": o.candidate}
+                for o in self.others
             ],
         }
 
 
-def read_status(model: str = "student") -> Status:
-    """The status of `model`; `UserError` where it is not registered."""
-    name = registered_name(model, load_params())
-    with open_registry() as registry:
-        # The history first: whatever is changed meanwhile, what is shown was true together.
-        history = find_history(registry, name)
-        aliases = registry.client.get_registered_model(name).aliases
-        return Status(
-            name=name,
-            versions=tuple(list_versions(registry, name)),
-            entries=tuple(history.entries),
-            candidate=int(aliases[CANDIDATE]) if CANDIDATE in aliases else None,
-            in_place=is_in_place(registry, history),
-        )
-
-
-def print_status(status: Status) -> None:
-    """Two tables, versions and history, and what to do next."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.print(f"[bold]{status.name}[/bold] in {shown_uri()}")
-    console.print(_versions(status))
-    if status.entries:
-        console.print(_history(status))
-    console.print(_next(status), markup=False)
-
-
-def _versions(status: Status) -> "Table":
-    table = _table("Versions, newest first", "version", "is", "gate", "Y-PSNR", "data", "commit")
-    scores = known_scores(status.entries)
-    roles = {
-        status.candidate: "candidate",
-        status.previous: "previous",
-        status.production: "production",
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "number": entry.number,
+        "action": entry.action,
+        "from": entry.was,
+        "to": entry.version,
+        "when": entry.when,
+        "who": entry.who,
+        "why": entry.why,
+        "forced": entry.forced,
+        "weak": entry.weak,
+        "psnr_y": entry.numbers,
+        "decision": entry.decision or None,
     }
-    for version in reversed(status.versions[-_ROWS:]):
-        tags = version.tags
-        dirty = "*" if tags.get("kdsharp.dirty") != "false" else ""
-        score = scores.get(version.number)
-        table.add_row(
-            str(version.number),
-            roles.get(version.number, ""),
-            gate_verdict(tags),
-            f"{score:.3f} dB" if score is not None else "",
-            tags.get("kdsharp.data_hash", "")[:8],
-            tags.get("kdsharp.git_commit", "")[:8] + dirty,
-        )
-    return table
 
 
-def _history(status: Status) -> "Table":
-    table = _table("History, newest first", "when (UTC)", "who", "what", "Y-PSNR", "why")
-    for entry in reversed(status.entries[-_ROWS:]):
-        was = "nothing" if entry.was is None else entry.was
-        now = "nothing" if entry.version is None else entry.version
-        now_db, was_db = entry.numbers.get("now"), entry.numbers.get("was")
-        score = "" if now_db is None else f"{now_db:.3f} dB"
-        if now_db is not None and was_db is not None:
-            score += f" ({now_db - was_db:+.3f})"
-        marks = [word for word in ("forced", "weak") if getattr(entry, word)]
-        what = f"{entry.action} {was} -> {now}" + (f" ({', '.join(marks)})" if marks else "")
-        when = entry.when.replace("T", " ").removesuffix("Z")[:16]
-        table.add_row(when, entry.who, what, score, entry.why)
-    return table
+def read_status(model: str = "student", log: Callable[[str], None] = lambda _: None) -> Status:
+    """The status of `model`, see `find_model`; `UserError` where it is not registered."""
+    with open_registry() as registry:
+        name = find_model(registry, model, log)
+        found = _read(registry, name)
+        others = tuple(one for one in list_models(registry) if one.name != name)
+    return replace(found, others=others)
 
 
-def _table(title: str, *heads: str) -> "Table":
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    return table
+def read_all() -> list[Status]:
+    """The status of every registered model, by name."""
+    with open_registry() as registry:
+        return [_read(registry, one.name) for one in list_models(registry)]
 
 
-def _next(status: Status) -> str:
-    lines = []
-    if not status.in_place:
-        lines.append(
-            "A change was interrupted: aliases or the production folder are behind the history; "
-            "the next promote or rollback finishes it."
-        )
-    if status.production is not None and not status.name.startswith("kdsharp-teacher"):
-        lines.append(f"In production   {production_folder(status.name)}")
-    if status.candidate is not None and status.candidate != status.production:
-        lines.append("Judge, promote  python -m pipeline promote")
-    if status.previous is not None:
-        lines.append("Go back         python -m pipeline rollback")
-    return "\n".join(lines)
+def _read(registry: Registry, name: str) -> Status:
+    # The history first: whatever is changed meanwhile, what is shown was true together.
+    history = find_history(registry, name)
+    aliases = registry.client.get_registered_model(name).aliases
+    versions = tuple(list_versions(registry, name))
+    # Of two with the same files, the one in production.
+    likely = sorted(versions, key=lambda version: version.number == history.last.version)
+    served = None if role_of(name) == "teacher" else find_served(name, likely)
+    return Status(
+        name=name,
+        versions=versions,
+        entries=tuple(history.entries),
+        candidate=int(aliases[CANDIDATE]) if CANDIDATE in aliases else None,
+        in_place=has_aliases(registry, history),
+        here=served.number if served else None,
+    )

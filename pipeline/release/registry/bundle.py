@@ -15,13 +15,15 @@ from kdsharp.runtime.card import CARD, Card, read_card
 from kdsharp.train.loop.weights import read_about
 from kdsharp.train.student.network import load_student
 from kdsharp.train.teacher.network import load_teacher
+from pipeline.environment import as_tags, environment_file, read_environment
 from pipeline.evaluation.results import read_results
 from pipeline.paths import CURVES, EXPORT, STUDENT, TEACHER
 from pipeline.release.gate.evidence import Role
 from pipeline.release.registry.fingerprints import PHOTOS, list_fingerprints, write
 from pipeline.release.registry.provenance import Lock
-from pipeline.release.registry.versions import STAGE_ENTRY, Registry
+from pipeline.release.registry.versions import ENVIRONMENT, STAGE_ENTRY, Registry
 from pipeline.tracking.lineage import Lineage
+from pipeline.tracking.metrics import of_epoch, sectioned
 from pipeline.tracking.runs import flat
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Bundle:
     """Of the teacher that a student learned from; None where it learned from the truth alone."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """Tags that say whose network a teacher is that was not trained here."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Tags that say what the training ran with, as `pipeline.environment`."""
 
     def hashes(self) -> dict[str, str]:
         """Name of each file -> its SHA-256."""
@@ -83,6 +87,7 @@ def collect_teacher(lock: Lock) -> Bundle:
         sha256=sha256_file(TEACHER),
         teacher_sha256=None,
         origin=_origin() if teacher.foreign else {},
+        environment=as_tags(read_environment("teacher")),
     )
 
 
@@ -111,6 +116,7 @@ def collect_student(lock: Lock, taught: bool) -> Bundle:
         macs_per_pixel=student.macs_per_pixel,
         sha256=sha256_file(STUDENT),
         teacher_sha256=_teacher_sha256(card) if taught else None,
+        environment=as_tags(read_environment("student")),
     )
 
 
@@ -121,8 +127,9 @@ def _teacher_sha256(card: Card) -> str | None:
 
 def _evidence(stage: str, lock: Lock) -> dict[str, Path | str]:
     entry = json.dumps({stage: lock[stage]}, indent=2, sort_keys=True) + "\n"
-    curve = CURVES / f"{stage}.csv"
-    return {curve.name: curve, STAGE_ENTRY: entry, PHOTOS: write(list_fingerprints())}
+    curve, environment = CURVES / f"{stage}.csv", environment_file(stage)
+    ran_with = {ENVIRONMENT: environment} if environment.is_file() else {}
+    return {curve.name: curve, STAGE_ENTRY: entry, PHOTOS: write(list_fingerprints()), **ran_with}
 
 
 def _params(stage: str, lock: Lock) -> dict[str, Any]:
@@ -162,7 +169,12 @@ def run_of(registry: Registry, bundle: Bundle, lineage: Lineage) -> str:
     )
     run_id = found[0].info.run_id if found else _import(registry, bundle, lineage)
     now = int(time.time() * 1000)
-    _log(registry, run_id, "metrics", [_metric(k, v, now) for k, v in bundle.metrics.items()])
+    _log(
+        registry,
+        run_id,
+        "metrics",
+        [_metric(sectioned(k), v, now) for k, v in bundle.metrics.items()],
+    )
     return str(run_id)
 
 
@@ -175,6 +187,7 @@ def _import(registry: Registry, bundle: Bundle, lineage: Lineage) -> str:
         "kdsharp.imported": "true",
         "mlflow.source.name": f"pipeline.stages.{bundle.role}",
         "mlflow.source.git.commit": lineage.git_commit or "",
+        **bundle.environment,
         **({"kdsharp.teacher_sha256": bundle.teacher_sha256} if bundle.teacher_sha256 else {}),
         **lineage.tags(),
     }
@@ -191,7 +204,7 @@ def _curve(path: Path) -> "list[Metric]":
     """The learning curve, one point an epoch; when each epoch ended is not known."""
     now = int(time.time() * 1000)
     return [
-        _metric(name, row[name], now, int(row["epoch"]))
+        _metric(of_epoch(name), row[name], now, int(row["epoch"]))
         for row in pd.read_csv(path).to_dict("records")
         for name in ("loss", "lr", "val_psnr_y")
     ]

@@ -1,6 +1,7 @@
 """Where a version comes from: what dvc.lock says of its files, in the checkout or in a commit."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -43,6 +44,7 @@ _MADE_OF: Mapping[Role, tuple[Path, ...]] = {
 Lock = Mapping[str, Any]
 """Stage -> its entry in dvc.lock: cmd, deps, params, outs."""
 
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _DIRTY = {"true": True, "false": False}
 
 
@@ -67,7 +69,12 @@ def commit_lock(commit: str) -> Lock | None:
 
 
 def commit_file(commit: str, path: Path) -> str | None:
-    """The text of `path`, below the working directory, in `commit`; None where git has none."""
+    """The text of `path`, below the working directory, in `commit`; None where git has none.
+
+    A commit comes from a store, where anybody may have written anything: only a hash reaches git.
+    """
+    if commit != "HEAD" and not _COMMIT.fullmatch(commit):
+        return None
     command = ["git", "show", f"{commit}:./{path.as_posix()}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -147,18 +154,30 @@ def _words(changes: Iterable[Any]) -> Iterable[str]:
 
 def read_provenance(tags: Mapping[str, str]) -> Provenance:
     """What the version's tags record, and what dvc.lock of its commit says."""
-    commit = tags.get("kdsharp.git_commit") or None
-    lock = commit_lock(commit) if commit else None
+    commit = tags.get("kdsharp.git_commit", "")
+    known = _COMMIT.fullmatch(commit) is not None
+    lock = commit_lock(commit) if known else None
     return Provenance(
-        git_commit=commit,
+        git_commit=commit if known else None,
         dirty=_DIRTY.get(tags.get("kdsharp.dirty", "")),
         data_hash=tags.get("kdsharp.data_hash") or None,
         params_hash=tags.get("kdsharp.params_hash") or None,
         commit_data_hash=locked_data_hash(lock),
         made_for=made_for(tags),
-        outs=json.loads(tags.get(OUTS, "{}")),
+        outs=_outs(tags.get(OUTS, "{}")),
         commit_outs=locked_outs(lock or {}, "student"),
     )
+
+
+def _outs(tag: str) -> dict[str, str]:
+    """Path -> MD5, as `locked_outs`; empty for a tag that is no such list."""
+    try:
+        found = json.loads(tag)
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(path): str(digest) for path, digest in found.items()}
 
 
 def made_for(tags: Mapping[str, str]) -> tuple[str, int] | None:

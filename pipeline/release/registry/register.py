@@ -11,10 +11,9 @@ import numpy as np
 
 from kdsharp.errors import UserError
 from kdsharp.train.student.network import load_student
-from kdsharp.train.teacher.network import load_teacher
 from pipeline.lock import PATIENT, locked
 from pipeline.params import load_params
-from pipeline.paths import EXPORT, STUDENT, TEACHER
+from pipeline.paths import EXPORT, STUDENT
 from pipeline.release.registry.bundle import Bundle, collect_student, collect_teacher, run_of
 from pipeline.release.registry.fingerprints import PHOTOS
 from pipeline.release.registry.history import open_history
@@ -153,6 +152,7 @@ def _facts(bundle: Bundle, lineage: Lineage, extra: Mapping[str, str]) -> dict[s
         METRICS: json.dumps(dict(bundle.metrics)),
         **({"kdsharp.teacher_sha256": bundle.teacher_sha256} if bundle.teacher_sha256 else {}),
         **bundle.origin,
+        **bundle.environment,
         **lineage.tags(),
         **extra,
     }
@@ -179,15 +179,10 @@ def _create(
 
 def _save(bundle: Bundle, folder: Path, meta: "Model") -> None:
     """MLflow's own form, so that its tools can serve it, and our files beside it."""
-    from pipeline.tracking.flavors import save_nothing, save_onnx, save_torch
+    from pipeline.tracking.flavors import save_nothing, save_onnx
 
     if bundle.role == "teacher":
-        teacher = load_teacher(TEACHER)
-        if teacher.foreign:
-            # torch.export takes few networks of others, and those at one size.
-            save_nothing(folder, meta)
-        else:
-            save_torch(teacher, folder, meta, np.zeros((2, teacher.planes, 64, 64), np.float32))
+        save_nothing(folder, meta)  # its weights are among the files, and only torch can run it
     else:
         (exported,) = EXPORT.glob("student.onnx")
         planes = load_student(STUDENT).planes

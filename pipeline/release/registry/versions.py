@@ -12,6 +12,7 @@ from pipeline.tracking.store import open_store, shown_uri, store_uri
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from pipeline.release.registry.names import role_of
 
 __all__ = [
     "CANDIDATE",
+    "ENVIRONMENT",
     "FILES",
     "METRICS",
     "NO_TEACHER",
@@ -64,8 +66,15 @@ METRICS = "kdsharp.metrics"
 NO_TEACHER = "none (learned from the truth alone)"
 """The tag `kdsharp.teacher_version` of a student that learned without a teacher."""
 
+ENVIRONMENT = "environment.json"
+"""Among a version's files: what its training ran with."""
+
 STAGE_ENTRY = "stage.json"
 """Among them: the stage's own entry in dvc.lock, what the model was made from, by content."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -131,8 +140,21 @@ class Version:
 
     @property
     def files(self) -> dict[str, str]:
-        """Name of each file -> its SHA-256; empty for a version that was not registered here."""
-        return dict(json.loads(self.tags.get("kdsharp.files", "{}")))
+        """Name of each file -> its SHA-256; empty for a version that was not registered here.
+
+        `UserError` for a tag that is no such list: names become paths.
+        """
+        try:
+            found = json.loads(self.tags.get("kdsharp.files", "{}"))
+            sound = all(_NAME.fullmatch(name) and _SHA256.fullmatch(found[name]) for name in found)
+        except (ValueError, TypeError):
+            sound = False
+        if not sound:
+            raise UserError(
+                f"{self}: its tag kdsharp.files is not a list of files with their SHA-256: "
+                "somebody has changed it in the store"
+            )
+        return dict(found)
 
     @property
     def url(self) -> str | None:

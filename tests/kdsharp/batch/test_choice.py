@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from kdsharp.batch.request import HINT
 from kdsharp.degrade import crop_to_multiple, degrade
 from kdsharp.routing import classifier
 from kdsharp.runtime.catalog import find_models
@@ -35,7 +36,8 @@ def test_each_picture_gets_the_model_that_it_needs(sharpen):
 def test_a_sharp_one_is_left_and_the_next_step_is_told(sharpen):
     code, out, _ = sharpen("sharp.png", "-o", "out.png")
     assert code == 0
-    assert out.endswith(": no model is expected to improve it\n")
+    assert out.endswith(f": no model is expected to improve it; {HINT}\n")
+    assert "--crisp 0.5" in HINT and "--scale" not in out
     assert Path("out.png").read_bytes() == Path("sharp.png").read_bytes()
 
 

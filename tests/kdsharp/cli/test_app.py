@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "batches.md",
     "export": "players.md",
     "models": "models.md",
+    "serve": "serve.md",
 }
 
 
@@ -124,7 +125,7 @@ def test_a_tree_with_a_bad_photo(kdsharp, photo):
             ["sharpen", "photo.png", "-o", "a.png", "--strength", "much"],
             "Invalid value for '--strength'",
         ),
-        (["sharpen", "photo.png", "-o", "a.png", "--strength", "2"], "strength must be from 0"),
+        (["sharpen", "photo.png", "-o", "a.png", "--strength", "3"], "strength must be from 0"),
         (
             ["sharpen", "photo.png", "-o", "a.png", "--quality", "0"],
             "Invalid value for '--quality'",
@@ -301,8 +302,8 @@ def test_version(kdsharp):
 def test_every_command_has_help_with_an_example_and_is_documented(kdsharp, command):
     code, out, _ = kdsharp(command, "--help")
     assert code == 0
-    example = r"kdsharp (sharpen|compare) photo\.jpg|kdsharp doctor --model|kdsharp export --to"
-    assert re.search(example, out)
+    example = r"(sharpen|compare) photo\.jpg|doctor --model|export --to|serve & curl"
+    assert re.search(rf"kdsharp ({example})", out)
     text = (DOCS / COMMANDS[command]).read_text(encoding="utf-8")
     _, section = re.split(rf"\n## `kdsharp {command}[ `]", text)
     section = section.split("\n## ")[0]

@@ -84,7 +84,6 @@ def test_videos_of_a_folder_are_done_beside_its_photos(kdsharp, picture):
     ("options", "message"),
     [
         (["-o", "out.png"], "is a video, and out.png would be a photo"),
-        (["-o", "out.mp4", "--upscale", "2"], "is a video, but --upscale is for photos only"),
         (["--in-place"], "is a video, but --in-place is for photos only"),
     ],
 )

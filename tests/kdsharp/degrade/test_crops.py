@@ -58,3 +58,23 @@ def test_blocks_lie_anywhere(image):
     recipe = known_recipe("mine", {"mine": {"jpeg30": 1, "sharp": 1e-12}})
     low, _ = degraded_crops(image, [(80, 120)] * 12, 48, recipe, 2, [1])
     assert len({crop.tobytes() for crop in low}) > 8
+
+
+def test_the_grid_begins_anywhere_by_the_share_that_is_shifted(image):
+    blocks = [
+        {"blur": {"chance": 1e-9}},
+        {"shrink": {"kernel": "area"}},
+        {"enlarge": {"kernel": "area"}},
+    ]
+    recipe, places = known_recipe("blocks", {"blocks": blocks}), [(80, 100)] * 24
+
+    def origins(crops):
+        """Where blocks of 2x2 pixels begin."""
+        steps = [[np.abs(np.diff(c.astype(int), axis=axis)) for axis in (0, 1)] for c in crops]
+        return {(int(rows[::2].any()), int(columns[:, ::2].any())) for rows, columns in steps}
+
+    steady, high = degraded_crops(image, places, 32, recipe, 2, [1])
+    shifted, again = degraded_crops(image, places, 32, recipe, 2, [1], 1.0)
+    np.testing.assert_array_equal(high, again)
+    assert origins(steady) == {(0, 0)}
+    assert origins(shifted) == {(0, 0), (0, 1), (1, 0), (1, 1)}

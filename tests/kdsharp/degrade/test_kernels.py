@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from kdsharp.degrade.kernels import KERNELS, gaussian_blur, motion_blur, resize
+from kdsharp.degrade.kernels import KERNELS, disc_blur, gaussian_blur, motion_blur, resize
 
 
 @pytest.fixture
@@ -85,3 +85,16 @@ def test_motion_goes_the_way_of_its_angle():
 
 def test_a_motion_of_one_pixel_changes_nothing(image):
     assert motion_blur(image, 1, 33).tobytes() == image.tobytes()
+
+
+def test_a_disc_is_the_mean_over_it():
+    dot = np.zeros((21, 21, 3), np.uint8)
+    dot[10, 10] = 255
+    spread = np.asarray(disc_blur(Image.fromarray(dot), 2.0), int)[..., 0]
+    seen = spread[spread > 0]
+    assert spread[10, 10] == spread[10, 11] == spread[9, 10] == seen.max()
+    assert 0 < spread[10, 12] < seen.max()  # half of that pixel is within
+    assert spread[10, 13] == spread[12, 12] == 0
+    np.testing.assert_array_equal(spread, spread.T)
+    flat = Image.new("RGB", (9, 9), (40, 90, 200))
+    np.testing.assert_array_equal(np.asarray(disc_blur(flat, 3.3)), np.asarray(flat))

@@ -86,7 +86,7 @@ def test_noise_is_what_it_says():
         (["wbe"], "recipe 'mine', step 1: recipe 'wbe' is unknown: choose one of bicubic"),
         ([3], "recipe 'mine', step 1 is 3: write KIND"),
         ([{"jpeg": {}, "blur": {}}], "step 1 is {'jpeg'"),
-        ([{"sepia": {}}], "step 1: 'sepia' is not a step: choose from blur, motion, shrink"),
+        ([{"sepia": {}}], "step 1: 'sepia' is not a step: choose from blur, disc, motion, shrink"),
         ([{"jpeg": {}}, {"jpeg": 60}], r"step 2 (jpeg) is 60: write {} or"),
         ([{"jpeg": None}], "step 1 (jpeg) is None"),
         ([{"jpeg": {"qality": 60}}], "(jpeg) has no 'qality': choose from quality, chroma, chance"),

@@ -70,6 +70,11 @@ def test_another_model_is_refused(luma_model):
         read_network(luma_model)
 
 
+def test_a_mixture_is_refused(mixed_model):
+    with pytest.raises(UserError, match="mixture of kernels"):
+        read_network(mixed_model)
+
+
 def test_a_file_that_is_not_onnx_is_refused(student_folder, tmp_path):
     import dataclasses
 

@@ -121,7 +121,7 @@ def test_two_exports_give_the_same_bytes(student_folder, tmp_path):
     ("model", "target", "options", "message"),
     [
         ("nano-x2", "hlsl", {}, "target 'hlsl' is unknown: choose glsl, webgl2, wgsl, onnx-nhwc"),
-        ("nano-x2", "glsl", {"strength": 2}, "strength must be from 0 to 1, not 2"),
+        ("nano-x2", "glsl", {"strength": 3}, "strength must be from 0 to 2, not 3"),
         ("nano-x2", "glsl", {"precision": "int8"}, "glsl computes in floating point: leave out"),
         ("nano-x2", "glsl", {"precision": "int4"}, "precision 'int4' is unknown"),
         ("nano-x2", "onnx-nhwc", {"upscale": True}, "onnx-nhwc keeps the size: leave out --up"),

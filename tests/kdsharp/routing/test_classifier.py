@@ -6,15 +6,13 @@ import pytest
 
 from kdsharp.errors import UserError
 from kdsharp.routing import classifier as module
-from kdsharp.routing.classifier import (
-    COUNT,
-    SIDE,
-    degradation_shares,
-    degradations,
-    gains_by_degradation,
-    windows,
-)
-from kdsharp.runtime.catalog import shipped_cards
+from kdsharp.routing.classifier import degradation_shares, degradations, gains_by_degradation
+from kdsharp.runtime.catalog import shipped_cards, size_of
+
+
+def cards_of_sizes():
+    """Those that routing may choose: `crisp` is of no size, and comes after them."""
+    return {name: card for name, card in shipped_cards().items() if size_of(card)}
 
 
 def test_the_shares_are_of_all_kinds(picture):
@@ -22,8 +20,9 @@ def test_the_shares_are_of_all_kinds(picture):
     assert len(shares) == len(degradations()) == len(set(degradations()))
     assert shares.sum() == pytest.approx(1)
     assert (shares >= 0).all()
-    gains = gains_by_degradation(shipped_cards())
-    assert set(gains) == set(shipped_cards())
+    cards = cards_of_sizes()
+    gains = gains_by_degradation(cards)
+    assert set(gains) == set(cards)
     assert all(len(values) == len(shares) for values in gains.values())
 
 
@@ -32,34 +31,6 @@ def test_grey_and_16_bit_are_the_same_picture(picture):
     same = np.repeat(grey[..., None], 3, axis=2)
     for other in (same, grey.astype(np.uint16) * 257):
         np.testing.assert_allclose(degradation_shares(other), degradation_shares(grey), atol=1e-3)
-
-
-def test_the_most_detailed_windows_come_first_and_then_the_flattest():
-    random = np.random.default_rng(1)
-    plane = np.full((4 * SIDE, 4 * SIDE), 100, np.uint8)
-    plane[:SIDE, :SIDE] = random.integers(0, 256, (SIDE, SIDE))
-    plane[SIDE : 2 * SIDE, :SIDE] += random.integers(0, 9, (SIDE, SIDE)).astype(np.uint8)
-    found = windows(plane, 4, 4)
-    assert found.shape == (4, SIDE, SIDE)
-    np.testing.assert_array_equal(found[0], plane[:SIDE, :SIDE])
-    np.testing.assert_array_equal(found[1], plane[SIDE : 2 * SIDE, :SIDE])
-    assert found[3].std() == 0
-
-
-def test_windows_lie_on_the_grid_of_the_enlarging():
-    rows = np.arange(251, dtype=np.uint8)[:, None] * np.ones((1, 333), np.uint8)
-    assert (windows(rows, 5, COUNT)[:, 0, 0] % 2 == 0).all()
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (2, 300), (63, 64), (64, 64)])
-def test_a_small_picture_is_mirrored(shape):
-    plane = np.random.default_rng(2).integers(0, 256, shape).astype(np.uint8)
-    found = windows(plane, 8, COUNT)
-    assert found.shape == (COUNT, SIDE, SIDE)
-    height, width = (min(side, SIDE) for side in shape)
-    assert found[0, :height, :width].tolist() in [
-        plane[:, x : x + width].tolist() for x in range(shape[1] - width + 1)
-    ]
 
 
 @pytest.fixture
@@ -79,7 +50,7 @@ def table(tmp_path, monkeypatch):
 
 
 def test_models_are_known_by_their_cards_and_not_by_their_names():
-    cards = shipped_cards()
+    cards = cards_of_sizes()
     gains = gains_by_degradation(cards)
     renamed = gains_by_degradation({"mine": cards["small-x2-blocky"]})
     np.testing.assert_array_equal(renamed["mine"], gains["small-x2-blocky"])

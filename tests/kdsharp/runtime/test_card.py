@@ -10,7 +10,9 @@ from kdsharp.runtime.card import (
     CARD,
     FORMAT,
     Card,
+    File,
     Int8,
+    Mixture,
     Tensor,
     Upscaler,
     read_card,
@@ -69,7 +71,8 @@ def test_a_card_comes_back_as_it_was_written(folder):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"format": 5}, "format 5 was made by a newer kdsharp"),
+        ({"format": 6}, "format 6 was made by a newer kdsharp"),
+        ({"format": 4}, "mixture is an unknown key"),
         ({"format": 3}, "upscaler is an unknown key"),
         ({"format": 2}, "gate is an unknown key"),
         ({"format": 1}, "int8 is an unknown key"),
@@ -179,7 +182,7 @@ def test_int8_comes_back_as_it_was_written(both):
 
 
 def test_a_card_of_format_1_is_read_and_has_no_int8(folder):
-    change(folder, format=1, int8=..., gate=..., upscaler=..., upscaler_int8=...)
+    change(folder, format=1, int8=..., gate=..., upscaler=..., upscaler_int8=..., mixture=...)
     card = read_card(folder)
     assert (card.format, card.int8, card.gate) == (FORMAT, None, None)
     write_card(folder, card)
@@ -188,16 +191,23 @@ def test_a_card_of_format_1_is_read_and_has_no_int8(folder):
 
 def test_a_card_of_format_2_is_read_and_tells_nothing_of_a_gate(both):
     before = read_card(both)
-    change(both, format=2, gate=..., upscaler=..., upscaler_int8=...)
+    change(both, format=2, gate=..., upscaler=..., upscaler_int8=..., mixture=...)
     assert read_card(both) == dataclasses.replace(before, upscaler=None)
     assert before.gate is None
 
 
 def test_a_card_of_format_3_is_read_and_enlarges_nothing(both):
     before = read_card(both)
-    change(both, format=3, upscaler=..., upscaler_int8=...)
+    change(both, format=3, upscaler=..., upscaler_int8=..., mixture=...)
     assert read_card(both) == dataclasses.replace(before, upscaler=None)
     assert before.upscaler is not None
+
+
+def test_a_card_of_format_4_is_read_and_has_no_mixture(both):
+    before = read_card(both)
+    change(both, format=4, mixture=...)
+    assert read_card(both) == before
+    assert before.mixture is None
 
 
 @pytest.mark.parametrize(
@@ -208,7 +218,7 @@ def test_what_a_card_tells_of_the_gate_comes_back(folder, gate):
     assert read_card(folder).gate == {**gate, "more": [1.5]}
 
 
-@pytest.mark.parametrize("kind", [Card, Int8, Tensor, Upscaler])
+@pytest.mark.parametrize("kind", [Card, File, Int8, Mixture, Tensor, Upscaler])
 def test_every_key_is_documented(kind):
     text = DOCS.read_text(encoding="utf-8")
     for field in dataclasses.fields(kind):

@@ -17,6 +17,7 @@ from kdsharp.runtime.catalog import (
     shipped_models,
     size_of,
 )
+from kdsharp.runtime.crisp import CRISP
 from kdsharp.runtime.engine import load_engine
 from tests.models import make_model
 
@@ -214,7 +215,8 @@ def test_what_ships_is_sound(name):
     """It loads, carries its page, and is under 300 KB."""
     folder = find_model(Path(name))
     card = read_card(folder)
-    assert re.fullmatch(rf"(nano|(deep-)?(small|large))-x{card.scale}(-[a-z]+)?", name)
+    size = rf"(nano|(deep-)?(small|large))-x{card.scale}(-[a-z]+)?"
+    assert re.fullmatch(rf"{size}|{CRISP}", name)
     assert name.endswith(f"x{card.scale}" if card.degradation == "bicubic" else card.degradation)
     for precision in ("fp32", "int8"):
         assert load_engine(folder, precision=precision).card == card

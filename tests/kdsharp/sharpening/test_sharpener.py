@@ -81,9 +81,30 @@ def test_strength_scales_the_change(luma_model, picture):
     np.testing.assert_array_equal(Sharpener(luma_model, strength=0).array(picture), picture)
 
 
-@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan"), float("inf")])
-def test_strength_outside_0_to_1_is_refused(luma_model, strength):
-    with pytest.raises(UserError, match="strength must be from 0 to 1"):
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_strength_above_1_carries_the_change_on_and_clips_the_sum_alone(luma_model, dtype):
+    peak = np.iinfo(dtype).max
+    levels = np.random.default_rng(2).integers(0, peak, (40, 50, 3), dtype, endpoint=True)
+    full = Sharpener(luma_model, engine="onnxruntime").router.first
+    beyond = Sharpener(luma_model, engine="onnxruntime", strength=1.75).array(levels)
+    read_CHW = np.divide(full.read(levels), peak, dtype=np.float32)
+    change = (full.engine.run(read_CHW[None])[0, 0] - read_CHW[0]) * peak
+    expected = np.clip(levels + 1.75 * change[..., None], 0, peak)
+    np.testing.assert_allclose(beyond, expected, atol=0.51 if dtype == np.uint8 else 2)
+    assert np.abs(beyond.astype(int) - Sharpener(luma_model).array(levels)).max() > 1
+
+
+def test_a_plane_of_video_is_carried_on_like_an_array(luma_model):
+    levels = np.random.default_rng(3).integers(0, 256, (70, 50), np.uint8)
+    single = Sharpener(luma_model, engine="onnxruntime", strength=2).router.first
+    expected = np.empty_like(levels)
+    single.array(levels, expected)
+    np.testing.assert_array_equal(single.planes(levels[None], 255, 2048)[0], expected)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 2.1, float("nan"), float("inf")])
+def test_strength_outside_0_to_2_is_refused(luma_model, strength):
+    with pytest.raises(UserError, match="strength must be from 0 to 2"):
         Sharpener(luma_model, strength=strength)
 
 

@@ -5,7 +5,8 @@ import onnxruntime
 import pytest
 import torch
 
-from kdsharp.routing.classifier import COUNT, windows
+from kdsharp.routing.classifier import COUNT
+from kdsharp.runtime.windows import windows
 from kdsharp.train.classifier import (
     DegradationClassifier,
     Pictures,

@@ -10,7 +10,7 @@ from kdsharp import Sharpener
 from kdsharp.degrade import crop_to_multiple, degrade
 from kdsharp.errors import UserError
 from kdsharp.routing.phase import NO_STEPS
-from kdsharp.routing.router import Look, Router
+from kdsharp.routing.router import Look, Router, mean_look
 from kdsharp.video import choice
 from kdsharp.video.choice import LiveChoice, look_at_frame, look_at_video
 from kdsharp.video.source import open_source
@@ -134,3 +134,27 @@ def test_live_runs_from_where_the_grid_begins_and_follows_it(luma_model, monkeyp
         now[0] += 2.5
         origin = live(frames[1]).single.origin
     assert origin == (0, 1)
+
+
+def test_a_mixture_is_that_of_all_frames_and_changes_with_them(mixed_model, luma, monkeypatch):
+    router, now = Sharpener(mixed_model).router, [0.0]
+    first, later = (
+        look_at_frame(av.VideoFrame.from_ndarray(levels, "gray"), router)
+        for levels in (luma, np.full_like(luma, 90))
+    )
+    both = mean_look([first, later]).shares
+    assert both == pytest.approx(np.mean([first.shares, later.shares], axis=0), abs=0.006)
+    now_seen = [first]
+    monkeypatch.setattr(choice, "look_at_frame", lambda _, __: now_seen[0])
+    monkeypatch.setattr(choice, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    frame = av.VideoFrame.from_ndarray(luma, "gray")
+    live = LiveChoice(router, "yuv420p")
+    begun = live(frame)
+    now_seen[0] = dataclasses.replace(first, shares=tuple(s + 0.05 for s in first.shares))
+    now[0] += 2.5
+    assert live(frame) is begun  # nobody would see the difference
+    now_seen[0] = dataclasses.replace(first, shares=(0.8, 0.1, 0.1))
+    for _ in range(40):
+        now[0] += 2.5
+        ended = live(frame)
+    assert ended is not begun

@@ -57,6 +57,24 @@ def test_strength(tmp_path, int8_model, sharpener):
     assert abs(luma[0.25] - (before + 0.25 * (full - before))).max() <= 0.5
 
 
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv420p10le"])
+def test_crisp_comes_after_the_model(tmp_path, luma_model, pixels):
+    source = make_clip(tmp_path / "in.mkv", codec="ffv1", options={}, form=pixels)
+    crisp = Sharpener(luma_model, engine="onnxruntime", crisp=0.6)
+    for target, made in (("crisp.mkv", crisp), ("plain.mkv", crisp.with_crisp(0))):
+        result = sharpen_video(source, tmp_path / target, made, LOSSLESS)
+        assert result.crisp == made.crisp
+    (plain, *chroma), (found, *same) = (
+        planes(frames(tmp_path / name)[3]) for name in ("plain.mkv", "crisp.mkv")
+    )
+    peak, dtype = (255, np.uint8) if pixels == "yuv420p" else (1023, np.uint16)
+    expected = crisp.crispening.planes(plain[None].astype(dtype), peak, 2048)[0]
+    np.testing.assert_array_equal(found, expected)
+    assert (found != plain).any()
+    for one, other in zip(chroma, same, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_ten_bits_stay_ten(tmp_path, luma_model):
     sharpener = Sharpener(luma_model, threads=1)
     source = make_clip(tmp_path / "in.mkv", codec="ffv1", form="yuv420p10le", options={})

@@ -48,6 +48,17 @@ def sharpener(luma_model):
     return Sharpener(luma_model, threads=1)
 
 
+def test_live_video_is_crispened_too(clip, luma_model):
+    seen = []
+    for amount in (0.0, 0.8):
+        eye = Eye(until=1)
+        made = Sharpener(luma_model, threads=1, strength=0, crisp=amount)
+        with open_camera(str(clip)) as camera:
+            run_live(camera, made, eye)
+        seen.append(plane_view(eye.seen[0][0], 0).copy())
+    assert (seen[0] != seen[1]).any()
+
+
 def slow(folder, seconds):
     """A model that takes its time."""
     loaded = load_engine(folder, threads=1)

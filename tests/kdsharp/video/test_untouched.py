@@ -25,7 +25,7 @@ def sharp(luma_model, monkeypatch):
     model = Sharpener(luma_model).router.first
     router = SimpleNamespace(first=model, choice=lambda _: None)
     monkeypatch.setattr(convert, "look_at_video", lambda *_: None)
-    return SimpleNamespace(router=router)
+    return SimpleNamespace(router=router, crispening=None)
 
 
 def pictures(path):

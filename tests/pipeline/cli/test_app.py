@@ -13,7 +13,10 @@ from pipeline.cli import app as cli
 from pipeline.paths import PARAMS
 
 ROOT = Path.cwd()
-COMMANDS = ["retrain", "preset", "publish", "results", "evaluate", "ui"]
+COMMANDS = [
+    "retrain", "preset", "publish", "results", "evaluate", "gc", "ui", "judge", "compare", "status",
+    "monitor",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -32,6 +35,7 @@ def checkout(tmp_path, monkeypatch):
     shutil.copy(PARAMS, tmp_path)
     shutil.copytree("presets", tmp_path / "presets")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for its process
     return tmp_path
 
 
@@ -78,6 +82,9 @@ def test_help_answers_at_once():
         (["ship", "--to", "weights"], "ship is now publish"),
         (["publish", "--model", "teacher"], "kdsharp-teacher: teachers do not ship"),
         (["publish"], "kdsharp-student is not registered: python -m pipeline register"),
+        (["promote", "--dry-run", "--force"], "--dry-run changes nothing: leave out --force"),
+        (["status"], "no student is registered in mlruns/mlflow.db: python -m pipeline register"),
+        (["compare", "1", "2"], "no student is registered"),
     ],
 )
 def test_mistakes_are_one_line_and_2(checkout, command, capsys, arguments, words):
@@ -117,3 +124,15 @@ def test_ui_of_a_server_names_its_address(command, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert "http://tracking.test:5000" in said
     assert "secret" not in said
+
+
+def test_a_python_without_the_packages_is_told_where_they_are():
+    """`python3 -m pipeline register` before `. .venv/bin/activate`."""
+    command = [sys.executable, "-S", "-m", "pipeline", "register"]
+    env = {k: v for k, v in os.environ.items() if k != "KDSHARP_DEBUG"} | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"{sys.executable} has no package typer: make setup, then . .venv/bin/activate" in (
+        done.stderr
+    )

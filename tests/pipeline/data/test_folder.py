@@ -13,7 +13,7 @@ from pipeline.params import FolderParams
 def folder_of(path, **changes: object) -> Folder:
     values = {"path": str(path), "val": 0.2, "test": 0.2, "at_least": 3}
     values |= {"jpeg_shrink": 1, "licence": "not recorded", **changes}
-    return Folder(FolderParams.model_validate(values))
+    return Folder(FolderParams.model_validate(values), 4)
 
 
 @pytest.fixture
@@ -92,6 +92,20 @@ def test_unlabelled_photos_stand_beside_the_splits(tmp_path, fill):
         "test": 1,
         "unlabelled": 1,
     }
+
+
+def test_unlabelled_photos_like_those_of_val_and_test_are_left_out(tmp_path, fill, caplog):
+    caplog.set_level(logging.INFO)
+    names = [f"{n}.png" for n in range(6)]
+    fill(tmp_path, *names)
+    source = folder_of(tmp_path)
+    judged = source.assign(check(source.candidates(tmp_path / "work"), 16)[0])
+    fill(tmp_path / "unlabelled", *names)
+    splits = source.assign(check(source.candidates(tmp_path / "work"), 16)[0])
+    assert {s: splits[s] for s in judged} == judged
+    left = {photo.name for photo in splits["unlabelled"]}
+    assert left == {photo.name for photo in judged["train"]}
+    assert "unlabelled photos left out, as they are like some of val or test: " in caplog.text
 
 
 def test_licences_come_from_the_table_or_else_from_the_params(tmp_path, fill, caplog):

@@ -9,7 +9,7 @@ import pytest
 from kdsharp.errors import UserError, describe
 from kdsharp.files import sha256_file
 from pipeline.data import outputs as publish
-from pipeline.data.outputs import place, workspace, write_manifest
+from pipeline.data.outputs import KEEP, place, workspace, write_manifest
 from pipeline.data.source import CheckedPhoto
 
 
@@ -25,7 +25,8 @@ def make_photo(tmp_path):
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    files = (path for path in root.rglob("*") if path.is_file() and path.name != KEEP)
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def test_bytes_and_names_are_kept(tmp_path, make_photo):
@@ -37,6 +38,14 @@ def test_bytes_and_names_are_kept(tmp_path, make_photo):
     place(splits, tmp_path / "new", tmp_path / "unpacked")
     assert tree(tmp_path / "new") == {"train/b/1.jpg": b"1", "train/2.jpg": b"2"}
     assert splits["train"][0].path.exists()
+
+
+def test_no_folder_is_empty_that_dvc_would_warn_of(tmp_path, make_photo):
+    splits = {"train": [make_photo("1.jpg")], "val": [make_photo("2.jpg")], "test": []}
+    place(splits, tmp_path / "new", tmp_path / "none")
+    assert [path.name for path in (tmp_path / "new/unlabelled").iterdir()] == [KEEP]
+    place({**splits, "unlabelled": [make_photo("3.jpg")]}, tmp_path / "more", tmp_path / "none")
+    assert [path.name for path in (tmp_path / "more/unlabelled").iterdir()] == ["3.jpg"]
 
 
 def test_unpacked_photos_are_moved(tmp_path, make_photo):

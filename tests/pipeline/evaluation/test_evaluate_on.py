@@ -62,7 +62,7 @@ def test_the_gains_are_printed_written_and_added_to_the_student_s_run(checkout, 
     assert stored.info.status == "FINISHED"
     assert stored.data.metrics["loss"] == 1.0
     expected = found["results"]["held_out/Set5"]["student"]["psnr_y"]
-    assert stored.data.metrics["held_out/Set5.student.psnr_y"] == expected
+    assert stored.data.metrics["held_out/Set5/psnr_y/student"] == expected
     kept = {item.path for item in client.list_artifacts(run.run_id, "generalisation")}
     assert kept == {f"generalisation/{path.name}" for path in FILES}
 

@@ -1,4 +1,6 @@
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +49,18 @@ def test_printed_table_fits_80_columns(metrics, capsys):
         assert words in text
     assert "kdsharp sharpen PHOTO -o out.png --model models/export" in text
     assert next_steps().splitlines()[-1] in text
+
+
+def test_the_hints_work_as_printed(metrics, monkeypatch):
+    """`make run` finds the commands in .venv; the terminal that it ran in does not."""
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    first = next_steps().splitlines()[0]
+    environment = first.removeprefix("Once per terminal    . ").removesuffix("/bin/activate")
+    assert Path(environment).resolve() == Path(sys.prefix).resolve()
+    monkeypatch.setattr(sys, "prefix", str(Path(".venv").absolute()))
+    assert next_steps().startswith("Once per terminal    . .venv/bin/activate\n")
+    monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
+    assert next_steps().startswith("Pictures and curves ")
 
 
 def test_missing_results(tmp_path, monkeypatch):

@@ -1,4 +1,8 @@
+import logging
+import re
 import shutil
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +14,16 @@ from kdsharp.errors import UserError
 from kdsharp.metrics import METRICS, compare
 from kdsharp.train.student.network import load_student
 from kdsharp.train.teacher.network import load_teacher
+from pipeline.evaluation.kept import KeptScores
 from pipeline.evaluation.methods import _remembered, load_methods
-from pipeline.evaluation.scoring import EvalPhoto, averages, list_photos, load_pair, score
+from pipeline.evaluation.scoring import (
+    EvalPhoto,
+    averages,
+    list_photos,
+    load_pair,
+    sampled,
+    score,
+)
 from pipeline.params import DegradationParams, load_params
 from tests.pipeline.evaluation.evaluated import NASTY, make_checkout
 
@@ -141,12 +153,87 @@ def test_export_missing_is_one_line(checkout):
         methods_of(load_params())
 
 
-def test_large_pictures_are_measured_one_after_the_other(checkout, monkeypatch):
-    params = load_params()
-    methods = {"input": lambda low: low, "darker": lambda low: low // 2}
+def test_large_pictures_are_scored_one_after_the_other(checkout, monkeypatch):
+    params, running, most = load_params(), [], []
+
+    def method(low):
+        running.append(1)
+        time.sleep(0.02)
+        most.append(len(running))
+        running.pop()
+        return low // 2
+
+    methods = {"input": lambda low: low, "darker": method}
+    monkeypatch.setattr("pipeline.evaluation.scoring.os.cpu_count", lambda: 3)
     beside = score(list_photos(), methods, params.degradation)
+    assert max(most) in (2, 3)
+    most.clear()
     monkeypatch.setattr("pipeline.evaluation.scoring._PIXELS_AT_ONCE", 1)
     pd.testing.assert_frame_equal(score(list_photos(), methods, params.degradation), beside)
+    assert max(most) == 1
+
+
+def test_a_photo_that_fails_ends_the_scoring(checkout):
+    Path("data/raw/test/a.png").write_bytes(b"no photo")
+    with pytest.raises(UserError, match=r"test/a\.png"):
+        score(list_photos(), {"input": lambda low: low}, load_params().degradation)
+
+
+def test_kept_scores_are_not_computed_again(checkout):
+    params, asked = load_params(), []
+    photos = list_photos()
+
+    def darker(low):
+        asked.append(1)
+        return low // 2
+
+    def table(key="1", photos=photos):
+        asked.clear()
+        with KeptScores({"input": "", "darker": key}) as kept:
+            methods = {"input": lambda low: low, "darker": darker}
+            return score(photos, methods, params.degradation, kept=kept)
+
+    first = table()
+    assert len(asked) == 5
+    pd.testing.assert_frame_equal(table(), first)
+    assert len(asked) == 0
+    table("2")
+    assert len(asked) == 5
+    Image.open("data/raw/test/a.png").point(lambda v: v // 2).save("data/raw/test/a.png")
+    changed = table()
+    assert len(asked) == 1
+    assert not changed.equals(first)
+    path = next(path for path in Path(".checkpoints/scores").glob("input-*"))
+    path.write_text("no JSON\n" + path.read_text()[:-20])  # as a kill leaves it
+    pd.testing.assert_frame_equal(table(), changed)
+    assert len(asked) == 0
+
+
+def test_old_scores_are_removed(checkout, monkeypatch):
+    monkeypatch.setattr("pipeline.evaluation.kept._MOST", 3)
+    for number in range(4):
+        with KeptScores({"input": "", "student": str(number)}):
+            pass
+    assert len(list(Path(".checkpoints/scores").iterdir())) == 3
+
+
+def test_of_many_photos_a_sample_is_scored(caplog):
+    caplog.set_level(logging.INFO)
+    params = load_params().evaluate.model_copy(update={"photos": 20})
+    photos = [EvalPhoto(s, f"{n}.png") for s in ("val", "test", "held_out/a") for n in range(30)]
+    few = [EvalPhoto("held_out/b", "0.png")]
+    chosen = sampled([*photos, *few], params)
+    assert [sum(p.split == s for p in chosen) for s in ("val", "test", "held_out/a")] == [20] * 3
+    assert chosen[-1:] == few
+    assert chosen == sampled([*photos, *few], params)
+    said = re.findall(r"(\S+): 20 of 30 photos are scored .*sample ([0-9a-f]{8})", caplog.text)
+    assert len({name for _, name in said}) == 3
+    # One more takes the place of one at most.
+    more = sampled([EvalPhoto("val", "new.png"), *photos], params)
+    assert len(set(chosen) - set(more)) <= 1
+    other = params.model_copy(update={"seed": 2})
+    assert sampled(photos, other) != sampled(photos, params)
+    assert sampled(photos, params.model_copy(update={"photos": 30})) == photos
 
 
 def test_outputs_are_remembered_up_to_a_limit(monkeypatch):

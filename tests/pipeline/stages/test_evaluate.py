@@ -37,6 +37,9 @@ class FakeRun:
     def metrics(self, values):
         self.told["metrics"] |= values
 
+    def headline(self, values):
+        self.told["headline"] = values
+
     def params(self, values):
         self.told["params"] |= values
 
@@ -58,7 +61,9 @@ def evaluated(tmp_path_factory):
     root, run = make_checkout(tmp_path_factory.mktemp("checkout")), FakeRun()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        patch.setattr(evaluate, "start", lambda *_, tags: run.told["tags"].update(tags) or run)
+        patch.setattr(
+            evaluate, "start", lambda *_, tags, **__: run.told["tags"].update(tags) or run
+        )
         patch.setattr(evaluate, "find_run", lambda stage, tags: f"run-of-{stage}")
         evaluate.main(load_params())
     return root, run
@@ -172,12 +177,12 @@ def test_held_out_photos_are_scored_beside_the_others(tmp_path, monkeypatch):
     told = run.told["metrics"]
     for method in ("input", "student"):
         sets = [results[f"held_out/{name}"][method]["psnr_y"] for name in ("Set5", "held_out")]
-        assert told[f"held_out.{method}.psnr_y"] == pytest.approx(np.mean(sets), abs=1e-4)
+        assert told[f"held_out/psnr_y/{method}"] == pytest.approx(np.mean(sets), abs=1e-4)
     # Only what gains on the photos that were seen has a gap: here the teacher, not the student.
     assert gain(results, "test", "student") < 0
-    assert "held_out.student.gap_percent" not in told
+    assert "held_out/gap_percent/student" not in told
     seen, held_out = (gain(results, split, "teacher") for split in ("test", "held_out"))
-    gap = told["held_out.teacher.gap_percent"]
+    gap = told["held_out/gap_percent/teacher"]
     assert gap == pytest.approx(100 * (1 - held_out / seen), abs=0.01)
     images = pd.read_csv(tmp_path / "reports/images.csv", keep_default_na=False)
     assert set(images["split"]) == {"val", "test", "held_out/Set5", "held_out/held_out"}
@@ -187,11 +192,28 @@ def test_held_out_photos_are_scored_beside_the_others(tmp_path, monkeypatch):
     assert len(list((tmp_path / "reports/comparison").iterdir())) == 5
 
 
+def test_a_sample_is_scored_and_named(tmp_path, monkeypatch):
+    make_checkout(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "start", lambda *_, **__: FakeRun())
+    monkeypatch.setattr(evaluate, "find_run", lambda *_: None)
+    params = load_params()
+    few = params.evaluate.model_copy(update={"photos": 2})
+    evaluate.main(params.model_copy(update={"evaluate": few}))
+    images = pd.read_csv("reports/images.csv", keep_default_na=False)
+    assert images.groupby("split")["name"].nunique().to_dict() == {"test": 2, "val": 2}
+    page = Path("reports/report.html").read_text(encoding="utf-8")
+    assert re.search(r"2 of 3 photos, sample [0-9a-f]{8}", page)
+
+
 def test_run_is_told_everything(evaluated):
     root, run = evaluated
     results = json.loads((root / "reports/metrics.json").read_text())
-    assert run.told["metrics"]["test.student.psnr_y"] == results["test"]["student"]["psnr_y"]
+    assert run.told["metrics"]["test/psnr_y/student"] == results["test"]["student"]["psnr_y"]
     assert len(run.told["metrics"]) == 2 * 5 * 4
+    assert list(run.told["headline"]) == ["student_gain_db", "student_psnr_y", "teacher_gain_db"]
+    student, nothing = (results["test"][name]["psnr_y"] for name in ("student", "input"))
+    assert run.told["headline"]["student_gain_db"] == pytest.approx(student - nothing, abs=1e-4)
     assert run.told["tags"] == {
         "kdsharp.teacher_sha256": sha256_file(root / "models/teacher.safetensors"),
         "kdsharp.student_sha256": sha256_file(root / "models/student.safetensors"),
@@ -212,7 +234,9 @@ def test_a_student_that_had_no_teacher_is_evaluated_without_one(tmp_path, monkey
     save_no_teacher(TEACHER)
     Path("reports/curves/teacher.csv").write_text("epoch,loss,lr,val_psnr_y\n")
     run = FakeRun()
-    monkeypatch.setattr(evaluate, "start", lambda *_, tags: run.told["tags"].update(tags) or run)
+    monkeypatch.setattr(
+        evaluate, "start", lambda *_, tags, **__: run.told["tags"].update(tags) or run
+    )
     monkeypatch.setattr(evaluate, "find_run", lambda *_: None)
     evaluate.main(load_params())
     results = json.loads(Path("reports/metrics.json").read_text())
@@ -233,7 +257,7 @@ def test_a_teacher_that_was_taken_as_it_is_has_no_curve(tmp_path, monkeypatch):
     make_checkout(tmp_path)
     monkeypatch.chdir(tmp_path)
     Path("reports/curves/teacher.csv").write_text("epoch,loss,lr,val_psnr_y\n")
-    monkeypatch.setattr(evaluate, "start", lambda *_, tags: FakeRun())
+    monkeypatch.setattr(evaluate, "start", lambda *_, **__: FakeRun())
     monkeypatch.setattr(evaluate, "find_run", lambda *_: None)
     evaluate.main(load_params())
     page = Path("reports/report.html").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from kdsharp.runtime.engine import load_engine
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.dataset.patches import load_patches
 from kdsharp.train.export.add_upscalers import check_upscaler
+from kdsharp.train.loop.weights import save_weights
 from kdsharp.train.student.network import Student, load_student
 from kdsharp.train.teacher.network import load_teacher
 from pipeline.evaluation.methods import load_methods
@@ -19,6 +20,7 @@ from pipeline.evaluation.scoring import EvalPhoto, averages, load_pair, score
 from pipeline.params import load_params
 from pipeline.paths import EXPORT, PATCHES, STUDENT, TEACHER
 from pipeline.stages import export
+from tests.mixed import make_student
 from tests.pipeline.evaluation.evaluated import make_checkout
 
 
@@ -95,6 +97,27 @@ def test_without_int8_there_is_no_trace_of_it(params):
     assert list(card.metrics["val"]) == ["input", "student_onnx"]
     methods = load_methods(params, load_teacher(TEACHER), load_student(STUDENT))
     assert list(methods)[-1] == "student_onnx"
+
+
+def test_a_mixture_is_exported_with_what_mixes_it(params):
+    student = make_student()
+    save_weights(STUDENT, "student", student.config, student.state_dict())
+    export.main(params)
+    assert sorted(path.name for path in EXPORT.iterdir()) == [
+        "README.md",
+        "card.json",
+        "kernels.onnx",
+        "mixer.onnx",
+        "student.onnx",
+    ]
+    card = read_card(EXPORT)
+    assert (card.mixture.sets, card.int8, card.upscaler) == (student.config.mixture, None, None)
+    assert "mixes 3 sets" in (EXPORT / "README.md").read_text()
+    methods = load_methods(params, load_teacher(TEACHER), load_student(STUDENT))
+    low, _ = load_pair(EvalPhoto("val", "a.png"), params.degradation)
+    exported, trained = (methods[name](low).astype(int) for name in ("student_onnx", "student"))
+    assert np.abs(exported - trained).max() <= 1  # where one of them rounds the other way
+    assert np.mean(exported != trained) < 1e-3
 
 
 def test_a_loss_above_the_limit_is_one_warning(params, caplog, monkeypatch):

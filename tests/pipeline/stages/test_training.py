@@ -20,8 +20,9 @@ from kdsharp.train.student.network import load_student
 from kdsharp.train.student.train import train_student
 from kdsharp.train.teacher.network import find_teacher, load_teacher
 from kdsharp.train.teacher.train import train_teacher
+from pipeline.environment import read_environment
 from pipeline.params import load_params
-from pipeline.paths import CHECKPOINTS, MANIFEST, NEEDS, PATCHES, STUDENT, TEACHER
+from pipeline.paths import CHECKPOINTS, ENVIRONMENT, MANIFEST, NEEDS, PATCHES, STUDENT, TEACHER
 from pipeline.stages import needs, student, teacher
 from pipeline.stages.training import Training, fingerprint, on_several_processes
 from pipeline.tracking.runs import TrackedRun
@@ -42,6 +43,9 @@ class Recorder(TrackedRun):
 
     def metrics(self, values, step=None):
         self.logged.append((step, dict(values)))
+
+    def tags(self, values):
+        self.logged.append(("tags", dict(values)))
 
     def _send(self, what, call):
         pass
@@ -70,7 +74,7 @@ def runs(monkeypatch):
     """The runs that were started, with the id that each was asked to resume."""
     started = []
 
-    def start(stage, lineage, *, resume=None, tags=None):
+    def start(stage, lineage, *, resume=None, tags=None, params=None):
         started.append((resume, Recorder()))
         return started[-1][1]
 
@@ -91,10 +95,38 @@ def test_it_writes_weights_a_curve_and_epochs(params, runs):
     assert list(curve.columns) == ["epoch", "loss", "lr", "val_psnr_y"]
     assert list(curve["epoch"]) == [1, 2]
     ((_, run),) = runs
-    epochs = {step: values for step, values in run.logged if step}
+    epochs = {step: values for step, values in run.logged if isinstance(step, int)}
     assert set(epochs) == {1, 2}
-    assert epochs[2]["val_psnr_y"] == curve["val_psnr_y"][1]
-    assert epochs[1]["patches_per_second"] > 0
+    assert epochs[2]["curve/val_psnr_y"] == curve["val_psnr_y"][1]
+    assert epochs[1]["pace/patches_per_second"] > 0
+
+
+def test_what_it_ran_with_stands_on_the_run_and_beside_the_weights(params, runs):
+    Path("requirements.lock").write_text("torch==1.0 \\\n    --hash=sha256:00\n")
+    loop = dataclasses.replace(LOOP, threads=1)
+    train(params, dataclasses.replace(CONFIG, loop=loop))
+    written = read_environment("student")
+    expected = {"device": "cpu", "precision": "fp32", "threads": 1, "processes": 1}
+    assert {key: written[key] for key in expected} == expected
+    assert (
+        written["lock_sha256"] == hashlib.sha256(Path("requirements.lock").read_bytes()).hexdigest()
+    )
+    assert torch.__version__.startswith(written["torch"].partition("+")[0])
+    ((_, run),) = runs
+    tags = {
+        key: value for step, values in run.logged if step == "tags" for key, value in values.items()
+    }
+    assert {key: tags[f"kdsharp.{key}"] for key in written} == {
+        key: str(value) for key, value in written.items()
+    }
+
+
+def test_other_packages_than_noted_train_nothing(params, runs):
+    ENVIRONMENT.write_text('{"numpy": "1.0", "torch": "1.0"}')
+    with pytest.raises(UserError, match=r"numpy .* is installed, but data/environment.json says 1"):
+        train(params)
+    train(params.model_copy(update={"environment": "ignore"}))
+    assert STUDENT.exists()
 
 
 def test_a_run_that_was_cut_off_goes_on_under_its_own_id(params, runs):
@@ -102,7 +134,7 @@ def test_a_run_that_was_cut_off_goes_on_under_its_own_id(params, runs):
     STUDENT.unlink()
     train(params)
     assert [resume for resume, _ in runs] == [None, "run-1"]
-    assert not [step for step, _ in runs[1][1].logged if step]
+    assert not [step for step, _ in runs[1][1].logged if isinstance(step, int)]
 
 
 def test_a_new_store_gets_the_epochs_of_before(params, runs, monkeypatch):
@@ -110,7 +142,7 @@ def test_a_new_store_gets_the_epochs_of_before(params, runs, monkeypatch):
     (note,) = CHECKPOINTS.glob("student-*/run.json")
     note.write_text(json.dumps({"run_id": "of another store"}))
     train(params)
-    assert [step for step, _ in runs[1][1].logged if step] == [1, 2]
+    assert [step for step, _ in runs[1][1].logged if isinstance(step, int)] == [1, 2]
 
 
 def test_what_dvc_already_has_is_trained_anew(params, runs, caplog):

@@ -6,7 +6,7 @@ import pytest
 
 from kdsharp.errors import UserError
 from pipeline.tracking import runs as tracking
-from pipeline.tracking.store import open_store, shown_uri
+from pipeline.tracking.store import open_store, shown_uri, store_uri
 from tests.pipeline.tracking.test_runs import LINEAGE
 
 
@@ -55,3 +55,10 @@ def test_a_database_that_is_not_there(monkeypatch, caplog):
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("MLflow at postgresql://127.0.0.1:9/mlflow is not reachable (connection")
     assert "secret" not in line
+
+
+def test_a_copy_that_dvc_runs_an_experiment_in_records_in_the_checkout(folder, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert store_uri() == f"sqlite:///{folder}/mlruns/mlflow.db"
+    monkeypatch.setenv("DVC_ROOT", "/checkout")
+    assert store_uri() == "sqlite:////checkout/mlruns/mlflow.db"

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from kdsharp.degrade import crop_to_multiple, degrade, known_recipe
 from kdsharp.errors import UserError
 from kdsharp.train.config import PatchesConfig
 from kdsharp.train.dataset.cut import cut_patches, patches_per_photo
-from kdsharp.train.dataset.patches import load_patches
+from kdsharp.train.dataset.patches import load_patches, load_unlabelled
 
 CONFIG = PatchesConfig(size=32, tries=4, workers=1, seed=3)
 
@@ -61,6 +62,90 @@ def test_a_mixture_degrades_patches_in_several_ways_and_leaves_the_truth(photos,
     assert same in range(1, 20)
     other = cut(photos, tmp_path / "seed", 60, dataclasses.replace(CONFIG, seed=4), recipe="robust")
     assert not np.array_equal(other.lr_NHWC, mixed.lr_NHWC)
+
+
+@pytest.fixture
+def album(tmp_path):
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for index in range(40):
+        noise = np.random.default_rng(index).integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{index:02}.png")
+    return sorted(folder.iterdir())
+
+
+def test_shards_hold_the_same_patches_in_the_same_order(album, tmp_path, monkeypatch):
+    pairs = {}
+    for photos in (1, 4, 256):
+        monkeypatch.setattr("kdsharp.train.dataset.cut._PHOTOS_A_SHARD", photos)
+        pairs[photos] = cut(album, tmp_path / str(photos), 60)
+    assert len(list((tmp_path / "1").glob("*_lr.npy"))) == 40
+    assert 5 <= len(list((tmp_path / "4").glob("*_lr.npy"))) <= 20
+    assert {path.name for path in (tmp_path / "256").iterdir()} == {
+        "train_lr.npy",
+        "train_hr.npy",
+        "patches.json",
+    }
+    for photos in (1, 4):
+        np.testing.assert_array_equal(pairs[photos].lr_NHWC[:], pairs[256].lr_NHWC)
+        np.testing.assert_array_equal(pairs[photos].hr_NHWC[:], pairs[256].hr_NHWC)
+
+
+def test_fewer_patches_than_photos_leave_no_empty_shard(album, tmp_path, monkeypatch):
+    monkeypatch.setattr("kdsharp.train.dataset.cut._PHOTOS_A_SHARD", 1)
+    assert len(cut(album, tmp_path / "out", 7)) == 7
+    assert len(list((tmp_path / "out").glob("*_lr.npy"))) == 7
+
+
+def test_a_photo_more_changes_few_shards(album, tmp_path, monkeypatch):
+    monkeypatch.setattr("kdsharp.train.dataset.cut._PHOTOS_A_SHARD", 4)
+    for left_out in (7, 0, 39):
+        before, after = tmp_path / f"without {left_out}", tmp_path / f"with {left_out}"
+        cut([p for i, p in enumerate(album) if i != left_out], before, 78)
+        cut(album, after, 80)  # two of each photo, so that no share changes
+        shards = {path.name: path.read_bytes() for path in before.glob("*.npy")}
+        changed = [p for p in after.glob("*.npy") if shards.get(p.name) != p.read_bytes()]
+        assert len(changed) in (2, 4)  # its shard, or that too which it has split
+
+
+def test_each_split_has_its_shards(album, tmp_path, monkeypatch):
+    monkeypatch.setattr("kdsharp.train.dataset.cut._PHOTOS_A_SHARD", 4)
+    folder = tmp_path / "out"
+    cut(album, folder)
+    for split, photos in (("val", album[:20]), ("unlabelled", album[:2])):
+        recipe = known_recipe("bicubic")
+        labelled = split == "val"
+        cut_patches(photos, 20, folder, split, CONFIG, recipe, 2, labelled=labelled)
+    assert len(load_patches(folder, "train")) == 20
+    assert len(load_patches(folder, "val")) == 20
+    assert len(load_unlabelled(folder)) == 20
+
+
+def test_drawings_come_last_in_the_only_shard(photos, tmp_path):
+    plain = cut(photos, tmp_path / "plain", 15)
+    drawn = cut(photos, tmp_path / "drawn", 20, dataclasses.replace(CONFIG, drawings=0.25))
+    assert (len(plain), len(drawn)) == (15, 20)
+    np.testing.assert_array_equal(drawn.hr_NHWC[:15], plain.hr_NHWC)
+    assert all(patch.any() for patch in drawn.hr_NHWC[15:])
+    assert json.loads((tmp_path / "drawn" / "patches.json").read_text()).get("shards") is None
+
+
+def test_drawings_have_a_shard_of_their_own_beside_several(album, tmp_path, monkeypatch):
+    pairs = {}
+    for photos in (4, 256):
+        monkeypatch.setattr("kdsharp.train.dataset.cut._PHOTOS_A_SHARD", photos)
+        folder = tmp_path / str(photos)
+        pairs[photos] = cut(album, folder, 80, dataclasses.replace(CONFIG, drawings=0.25))
+    np.testing.assert_array_equal(pairs[4].lr_NHWC[:], pairs[256].lr_NHWC)
+    np.testing.assert_array_equal(pairs[4].hr_NHWC[:], pairs[256].hr_NHWC)
+    shards = json.loads((tmp_path / "4" / "patches.json").read_text())["shards"]
+    assert list(shards) == ["train"]
+    assert shards["train"][-1] == "train-drawings"
+    assert len(np.load(tmp_path / "4" / "train-drawings_lr.npy")) == 20
+
+
+def test_all_patches_may_be_drawings(photos, tmp_path):
+    assert len(cut(photos, tmp_path / "out", 1, dataclasses.replace(CONFIG, drawings=0.9))) == 1
 
 
 def test_another_seed_cuts_elsewhere(photos, tmp_path):

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+import torch
 
 from kdsharp.color import luma
-from kdsharp.train.dataset.batches import Planes
+from kdsharp.train.config import LoopConfig
+from kdsharp.train.dataset.batches import PatchDataset, Planes
 from kdsharp.train.dataset.examples import FINE, Answers, make_dataset, planes_of
 from kdsharp.train.dataset.patches import PatchSet
+from kdsharp.train.dataset.rows import map_files
 
 
 @pytest.fixture(params=[2, 3])
@@ -14,8 +17,35 @@ def patches(request):
     return PatchSet(lr, hr, request.param)
 
 
+@pytest.mark.parametrize("color", ["luma", "rgb"])
+def test_shards_give_the_batches_of_one_array(patches, color, tmp_path):
+    """And those of luma that is computed beforehand, to the last bit."""
+    sharded = []
+    for name, array in (("lr", patches.lr_NHWC), ("hr", patches.hr_NHWC)):
+        parts = [tmp_path / f"{name}{n}.npy" for n in range(3)]
+        for path, part in zip(parts, np.split(array, [3, 11]), strict=True):
+            np.save(path, part)
+        sharded.append(map_files(parts))
+    before = []
+    for array in (patches.lr_NHWC, patches.hr_NHWC):
+        fine = np.stack([np.rint(luma(p) * 256)[..., None].astype(np.uint16) for p in array])
+        before.append(Planes(fine, FINE) if color == "luma" else Planes(array, 255))
+    made = [
+        make_dataset(patches, color),
+        make_dataset(PatchSet(*sharded, patches.scale), color),
+        PatchDataset(before[0], [(1.0, before[1])], patches.scale),
+    ]
+    loop = LoopConfig(batch_size=4, crop=6, seed=3)
+    batches = [list(each.batches(loop, 0, 7, (0, 1), ahead=False)) for each in made]
+    for one, other, third in zip(*batches, strict=True):
+        assert torch.equal(one.inputs_NCHW, other.inputs_NCHW)
+        assert torch.equal(one.inputs_NCHW, third.inputs_NCHW)
+        assert torch.equal(one.targets[0][1], other.targets[0][1])
+        assert torch.equal(one.targets[0][1], third.targets[0][1])
+
+
 def values(planes):
-    return planes.array_NHWC / planes.peak
+    return planes.array_NHWC[:] / planes.peak
 
 
 def test_luma_planes_are_finer_than_8_bit(patches):

@@ -1,5 +1,8 @@
 import dataclasses
+import logging
 import math
+import os
+import signal
 
 import pytest
 import torch
@@ -10,6 +13,7 @@ from kdsharp.train.dataset.batches import PatchDataset
 from kdsharp.train.loop.checkpoint import load_checkpoint
 from kdsharp.train.loop.distributed import pick_precision
 from kdsharp.train.loop.fit import fit, learning_rate
+from kdsharp.train.loop.interrupt import StopSignals
 from kdsharp.train.loop.loss import LOSSES
 from kdsharp.train.training import psnr_y
 from tests.kdsharp.train.networks import LOOP, blurred, student
@@ -65,6 +69,40 @@ class Killed(BaseException):
 
 SOAP = dataclasses.replace(LOOP, optimizer="soap", crop=8, repeats=2, epochs=1)
 BF16 = dataclasses.replace(SOAP, precision="bf16")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_the_step_and_says_how_to_go_on(tmp_path, monkeypatch, caplog, number):
+    caplog.set_level(logging.INFO)
+    loop = dataclasses.replace(LOOP, checkpoint_minutes=60)
+    whole = train(tmp_path / "whole.pt", loop)
+    path, original, calls = tmp_path / "stopped.pt", LOSSES["mse"], []
+
+    def interrupted(a, b):
+        calls.append(a)
+        if len(calls) == 5:
+            os.kill(os.getpid(), number)
+        return original(a, b)
+
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setitem(LOSSES, "mse", interrupted)
+        train(path, loop)
+    assert signal.getsignal(number) is before
+    assert len(calls) == load_checkpoint(path, "a").step == 5
+    assert "stopped at step 5 of" in caplog.text
+    assert "the same command goes on from there" in caplog.text
+    assert same(train(path, loop).weights, whole.weights)
+    assert "resuming at step 5" in caplog.text
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    with StopSignals() as signals:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("loop", [LOOP, SOAP, BF16])
@@ -148,14 +186,16 @@ def test_every_loss_is_zero_where_equal_and_grows(loss):
     assert LOSSES[loss](a, a + 0.1) > LOSSES[loss](a, a + 0.05)
 
 
-def test_the_last_share_of_the_steps_is_on_mse(tmp_path, monkeypatch):
+@pytest.mark.parametrize("late", ["mse", "psnr"])
+def test_the_last_share_of_the_steps_is_on_the_late_loss(tmp_path, monkeypatch, late):
     used = []
-    for name in ("l1", "mse"):
+    for name in ("l1", late):
         loss = LOSSES[name]
         spy = lambda a, b, name=name, loss=loss: used.append(name) or loss(a, b)  # noqa: E731
         monkeypatch.setitem(LOSSES, name, spy)
-    train(tmp_path / "c.pt", dataclasses.replace(LOOP, loss="l1", mse_share=0.25))
-    assert used == ["l1"] * 6 + ["mse"] * 2
+    config = dataclasses.replace(LOOP, loss="l1", mse_share=0.25, late_loss=late)
+    train(tmp_path / "c.pt", config)
+    assert used == ["l1"] * 6 + [late] * 2
 
 
 def test_an_epoch_may_be_several_passes(tmp_path):

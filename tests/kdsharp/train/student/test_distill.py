@@ -46,7 +46,7 @@ class Inverter(torch.nn.Module):
 
 
 def values(planes):
-    return planes.array_NHWC / planes.peak
+    return planes.array_NHWC[:] / planes.peak
 
 
 @pytest.mark.parametrize("ensemble", [False, True])

@@ -37,6 +37,7 @@ def make_trained(root: Path, channels: int = 16, scale: int = 2, seed: int = 1) 
     shutil.copy(REPOSITORY / "params.yaml", root)
     set_params(root, {"student.channels": channels, "degradation.scale": scale})
     set_params(root, {"student.teacher_weight": 0.0, "student.truth_weight": 1.0})
+    set_params(root, {"student.loop.crop": 0, "teacher.loop.crop": 0})  # for any scale
     torch.manual_seed(seed)
     config = StudentConfig(channels=channels, teacher_weight=0.0, truth_weight=1.0)
     student = Student(config).eval()

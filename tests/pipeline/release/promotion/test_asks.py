@@ -7,7 +7,7 @@ from kdsharp.errors import UserError
 from pipeline.params import load_params
 from pipeline.release.promotion.decision_record import Recorded
 from pipeline.release.promotion.judge import Judged
-from pipeline.release.promotion.promote import Answer, _question, _settle
+from pipeline.release.promotion.promote import Answer, _settle, question
 from pipeline.release.registry.history import Entry
 from pipeline.release.registry.versions import Version
 from tests.pipeline.release.gated import POLICY, compare
@@ -30,24 +30,24 @@ def params(approval="auto", weak="ask"):
 
 
 def test_enough_evidence_asks_nobody():
-    assert _question(judged(20), params(), weak=False) == ""
+    assert question(judged(20), params(), weak=False) == ""
     assert _settle(judged(20), False, NOBODY, "", None).outcome == "promoted"
 
 
 def test_weak_evidence_waits_for_a_person():
     case = judged(3)
     assert case.decision.passed
-    question = _question(case, params(), weak=True)
+    asked = question(case, params(), weak=True)
     with pytest.raises(UserError, match="3 photos, so a person decides: promote at a"):
-        _settle(case, False, NOBODY, question, None)
-    assert "--accept-weak" in question
-    assert "\n" not in question
+        _settle(case, False, NOBODY, asked, None)
+    assert "--accept-weak" in asked
+    assert "\n" not in asked
     shown = []
-    yes = _settle(case, False, NOBODY, question, lambda report: shown.append(report) or ANN)
+    yes = _settle(case, False, NOBODY, asked, lambda report: shown.append(report) or ANN)
     assert (yes.outcome, yes.who, yes.reason, shown) == (
         "promoted", "ann", "looked at them", ["report"]
     )  # fmt: skip
-    no = _settle(case, False, NOBODY, question, lambda _: Answer(False, "ann", "too few"))
+    no = _settle(case, False, NOBODY, asked, lambda _: Answer(False, "ann", "too few"))
     assert (no.outcome, no.reason) == ("rejected", "too few")
 
 
@@ -65,5 +65,5 @@ def test_the_reason_says_that_the_mean_alone_counted():
 
 
 def test_approval_is_asked_for_whatever_the_evidence():
-    question = _question(judged(20), params("manual"), weak=False)
-    assert question.startswith("promotion.approval is manual: promote at a terminal")
+    asked = question(judged(20), params("manual"), weak=False)
+    assert asked.startswith("promotion.approval is manual: promote at a terminal")

@@ -24,6 +24,7 @@ def checkout(tmp_path, monkeypatch):
     """A repository with parameters and a gate set; that the set is none does not matter here."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    set_params(tmp_path, {"student.loop.crop": 0, "teacher.loop.crop": 0})  # for any scale
     gate = Path("data/gate")
     gate.mkdir(parents=True)
     for name in FILES:

@@ -1,5 +1,7 @@
 """Which teacher a student may learn from again: that of its own degradation and scale."""
 
+import datetime
+
 import pytest
 import torch
 
@@ -7,9 +9,12 @@ from kdsharp.errors import UserError
 from kdsharp.train.config import TeacherConfig
 from kdsharp.train.loop.weights import save_weights
 from kdsharp.train.teacher.network import Teacher
+from pipeline.params import load_params
 from pipeline.paths import CURVES, TEACHER
+from pipeline.release.promotion import pull
 from pipeline.release.promotion.production import change
 from pipeline.release.promotion.pull import fetch_production_teacher
+from pipeline.release.promotion.teacher_age import TeacherAge, is_due, read_age
 from pipeline.release.registry.bundle import collect_teacher
 from pipeline.release.registry.history import open_history
 from pipeline.release.registry.register import _register
@@ -69,6 +74,39 @@ def test_only_the_teacher_of_the_degradation_and_scale_is_taken(registry, checko
     with pytest.raises(UserError, match=f"{NAME}-x3 is not registered"):
         fetch_production_teacher()
     assert TEACHER.read_bytes() == before
+
+
+def test_it_says_how_old_it_is_and_when_another_is_due(registry, checkout, monkeypatch):
+    monkeypatch.setattr(pull, "_note", lambda entry: None)  # there is no DVC here
+    due = lambda every: is_due(load_params(), every)  # noqa: E731
+    assert due(3) == (True, f"a teacher is trained: {NAME} is not registered yet")
+    version = register_teacher(registry, X2)
+    assert due(3) == (True, f"a teacher is trained: no version of {NAME} is in production")
+    change(registry, open_history(registry, NAME), "promote", (1,), who="ann", why="good")
+    today = datetime.datetime.now(datetime.UTC)
+    old = TeacherAge(version, today - datetime.timedelta(days=34.5), 1)
+    assert f"{NAME} version 1 is 34 days old (registered 20" in str(old)
+    assert str(old).endswith("; 1 student learned from it so far")
+    said = []
+    fetch_production_teacher(said.append)
+    assert said[0] == f"{NAME} version 1: the student learns from it"
+    assert said[1] == (
+        f"{NAME} version 1 is less than a day old (registered {today:%Y-%m-%d}); no students "
+        "learned from it so far"
+    )
+    for number, student in enumerate(("kdsharp-student", "kdsharp-student-nano-x2"), start=1):
+        renew, why = due(3)
+        assert not renew
+        assert "one in 3 runs trains one" in why
+        open_history(registry, student)
+        tags = {"kdsharp.teacher_version": f"{NAME}/1"}
+        registry.client.create_model_version(student, "s3://bucket/model", None, tags)
+        assert read_age(registry, version).students == number
+    assert due(3)[0]
+    assert "a new teacher is trained: " in due(3)[1]
+    assert not due(4)[0]
+    set_params(checkout, {"student.teacher_weight": 0.0})
+    assert "no teacher is renewed" in due(3)[1]
 
 
 def test_who_learns_from_the_truth_alone_takes_none(checkout):

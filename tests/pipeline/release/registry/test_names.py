@@ -11,6 +11,7 @@ def params(**student):
     values["degradation"]["name"] = name = student.pop("recipe", "bicubic")
     values["degradation"]["recipes"] = {name: ["bicubic"]} if " " in name else {}
     values["student"] |= student
+    values["student"]["loop"]["crop"] = values["teacher"]["loop"]["crop"] = 0  # fits any scale
     return Params.model_validate(values)
 
 

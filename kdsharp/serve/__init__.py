@@ -1,0 +1,1 @@
+"""`kdsharp serve`: the same sharpening over HTTP, for programs and for the page in a browser."""

@@ -1,0 +1,1 @@
+"""What can be asked: pictures, batches, models, KServe V2, health and metrics."""

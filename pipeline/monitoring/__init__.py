@@ -1,0 +1,1 @@
+"""From what production showed to a verdict: the gain to expect, pseudo-truth, and drift."""
