@@ -1,4 +1,4 @@
-"""What docs/operations.md says of backups: with git, DVC's remote and one archive all is back."""
+"""What docs/operate.md says of backups: with git, DVC's remote and one archive all is back."""
 
 import json
 import shutil
