@@ -1,20 +1,26 @@
 """Video in, sharpened video out."""
 
 import contextlib
+import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from kdsharp.errors import KdsharpError, UserError
 from kdsharp.files import atomic_file
-from kdsharp.routing.router import Choice, Routed
-from kdsharp.video.choice import fitted, look_at_video
+from kdsharp.routing.router import Choice, Look, Routed
+from kdsharp.video.choice import Following, Ready, helped, looks_at_video
 from kdsharp.video.enlarge import FrameEnlarger
-from kdsharp.video.frames import FrameSharpener
+from kdsharp.video.frames import FrameSharpener, plane_view
 from kdsharp.video.options import VideoOptions, VideoResult
 from kdsharp.video.remux import remuxed
+from kdsharp.video.scenes import Small, luma_of, small_of
 from kdsharp.video.source import Unit, VideoSource, open_source
+from kdsharp.video.steady import Steady
 from kdsharp.video.target import Target, open_target
 from kdsharp.video.threads import ordered_map
 
@@ -32,10 +38,11 @@ def sharpen_video(
 ) -> VideoResult:
     """Sharpen the video at `source` into `target`, whose suffix says what kind of file it is.
 
-    Of several models the one is taken that the video needs, by some of its frames, which also tell
-    where its grid begins; a video that none would help is copied, into another kind of file too,
-    unless `options` ask for something else. One that `options` enlarge gets the model that undoes
-    that, as photos do.
+    Of several models each scene gets the one that it needs, by some of its frames, which also tell
+    where its grid begins; one that none would help stays as it is, and a video of only such scenes
+    is copied, into another kind of file too, unless `options` ask for something else. One that
+    `options` enlarge gets the model that undoes that, as photos do. What stands still is kept from
+    flickering.
     Decoding, the network and encoding run beside each other; the network as many times as the
     engine's `streams`. Other tracks, chapters, metadata and every timestamp are kept.
     `progress` is called after each frame with how many are done and how many there ought to be.
@@ -47,24 +54,13 @@ def sharpen_video(
     options = options or VideoOptions()
     if target.exists() and source.exists() and target.samefile(source):
         raise UserError(f"{target}: is the video itself: name another output")
-    router = sharpener.router
-    choice: Choice | None
-    if options.upscale:
-        choice = sharpener.enlarging(options.upscale)
-    else:
+    crispening, looks = sharpener.crispening, list[Look]()
+    if not options.upscale:
         with open_source(source) as looked_at:
-            choice = router.choice(look_at_video(looked_at, router))
-    crispening = sharpener.crispening
-    untouched = choice is None and crispening is None
-    if untouched and options == VideoOptions() and _copied(source, target):
-        return VideoResult(0)
-
-    def work_in(pixel_format: str) -> Callable[[Any], Any]:
-        if choice and options.upscale:
-            return FrameEnlarger(router.enlarger(choice.model), pixel_format, crispening)
-        return FrameSharpener(fitted(router, choice), pixel_format, crispening=crispening)
-
-    streams = router.first.engine.streams
+            looks = looks_at_video(looked_at, sharpener.router)
+        untouched = crispening is None and not helped(looks, sharpener.router)
+        if untouched and options.rewrites_nothing and _copied(source, target):
+            return VideoResult(0)
     with open_source(source) as video:
         units = video.units()
         first = next(units)
@@ -75,13 +71,59 @@ def sharpen_video(
             _named(source, target),
             open_target(temporary, video, first.frame, options) as out,
         ):
-            _run(_rejoined(first, units), out, video, work_in(out.pixel_format), streams, progress)
+            stages = _stages(sharpener, looks, options, out.pixel_format)
+            got = _run(_rejoined(first, units), out, video, stages, progress)
     damage, lost = video.damage, out.lost_packets
     if lost and not damage:
         damage = f"is damaged: {lost} packets of other tracks are lost"
     report = f"{source}: {damage}: what could be read is in {target}" if damage else None
     crisp = crispening.strength if crispening else 0.0
-    return VideoResult(video.frames, report, choice.model if choice else None, crisp)
+    return VideoResult(video.frames, report, _most(got), crisp, tuple(got))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A unit on its way; `small` and `choice` are those of its frame, if it has one."""
+
+    unit: Unit
+    small: Small | None = None
+    choice: Choice | None = None
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """What is done to frames: `choose` and `steady` in their order, `ready` in `workers` threads.
+
+    `choose` gives the choice for a frame and its small copy, `ready` what sharpens by a choice.
+    """
+
+    choose: Callable[[Any, Small], Choice | None]
+    ready: Callable[[Choice | None], FrameSharpener | FrameEnlarger]
+    steady: Steady | None
+    workers: int
+
+
+def _stages(
+    sharpener: Routed, looks: list[Look], options: VideoOptions, pixel_format: str
+) -> _Stages:
+    router, crispening = sharpener.router, sharpener.crispening
+    times, workers = options.upscale, router.first.engine.streams
+    steady = Steady(times or 1) if options.steady else None
+    if times:
+        chosen = sharpener.enlarging(times)
+        enlarge = FrameEnlarger(router.enlarger(chosen.model), pixel_format, crispening)
+        return _Stages(lambda *_: chosen, lambda _: enlarge, steady, workers)
+    following, ready = Following(router, looks), Ready(router, pixel_format, crispening)
+    return _Stages(lambda f, small: following(f, small, f.time or 0.0), ready, steady, workers)
+
+
+def _most(got: list[tuple[str | None, int]]) -> str | None:
+    """The model that most frames got; of none, none."""
+    counts = Counter[str]()
+    for model, frames in got:
+        if model is not None:
+            counts[model] += frames
+    return counts.most_common(1)[0][0] if counts else None
 
 
 class _MisfitError(Exception):
@@ -118,26 +160,53 @@ def _run(
     units: Generator[Unit],
     out: Target,
     video: VideoSource,
-    sharpen: Callable[[Any], Any],
-    workers: int,
+    stages: _Stages,
     progress: Callable[[int, int | None], object] | None,
-) -> None:
-    """The three stages: `units` are decoded and sharpened in threads, and encoded in this one."""
+) -> list[tuple[str | None, int]]:
+    """The three stages: `units` are decoded and sharpened in threads, and encoded in this one.
 
-    def work(unit: Unit) -> Unit:
-        return unit if unit.frame is None else Unit(sharpen(unit.frame), unit.packets)
+    Returns which models frames got, in their order, and how many in a row.
+    """
 
-    done, total = 0, video.total
-    with contextlib.closing(ordered_map(units, work, workers, workers + _AHEAD)) as sharpened:
-        for unit in sharpened:
-            out.copy(unit.packets)
-            if unit.frame is None:
+    def work(task: _Task) -> _Task:
+        if task.unit.frame is None:
+            return task
+        frame = stages.ready(task.choice)(task.unit.frame)
+        return dataclasses.replace(task, unit=Unit(frame, task.unit.packets))
+
+    got, total = list[str | None](), video.total
+    tasks, ahead = _tasks(units, stages), stages.workers + _AHEAD
+    with contextlib.closing(ordered_map(tasks, work, stages.workers, ahead)) as sharpened:
+        for task in sharpened:
+            out.copy(task.unit.packets)
+            if task.unit.frame is None:
                 continue
-            out.encode(unit.frame)
-            done += 1
+            _steadied(task, stages)
+            out.encode(task.unit.frame)
+            got.append(task.choice.model if task.choice else None)
             if progress:
-                progress(done, total)
+                progress(len(got), total)
     out.encode(None)
+    return [(model, len(list(frames))) for model, frames in groupby(got)]
+
+
+def _tasks(units: Generator[Unit], stages: _Stages) -> Generator[_Task]:
+    with contextlib.closing(units):
+        for unit in units:
+            if unit.frame is None:
+                yield _Task(unit)
+                continue
+            small = small_of(*luma_of(unit.frame))
+            yield _Task(unit, small, stages.choose(unit.frame, small))
+
+
+def _steadied(task: _Task, stages: _Stages) -> None:
+    if stages.steady is None or task.small is None:
+        return
+    if stages.ready(task.choice).changes:
+        stages.steady(plane_view(task.unit.frame, 0), task.small)
+    else:
+        stages.steady.leave(task.small)
 
 
 def _rejoined(first: Unit, rest: Generator[Unit]) -> Generator[Unit]:

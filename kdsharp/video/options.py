@@ -80,8 +80,8 @@ class VideoOptions:
     `codec` is one of `CODECS`, None for the one that suits the kind of file and the depth of the
     source (`settled`); `crf` is the quality, lower is better, None for the codec's own default;
     `preset` is the encoder's, None for a fast one; `drop` are names of `DROPPABLE`; `upscale` is
-    how many times (2, 3 or 4) the pictures are enlarged, None for not at all. Raises `UserError`
-    for any other value.
+    how many times (2, 3 or 4) the pictures are enlarged, None for not at all; `steady` keeps from
+    flickering what stands still. Raises `UserError` for any other value.
     """
 
     codec: str | None = None
@@ -89,6 +89,7 @@ class VideoOptions:
     preset: str | None = None
     drop: frozenset[str] = frozenset()
     upscale: int | None = None
+    steady: bool = True
 
     def __post_init__(self) -> None:
         if self.codec is not None and self.codec not in CODECS:
@@ -117,6 +118,11 @@ class VideoOptions:
             return self
         suited = _PLAIN if depth <= 8 else _DEEP
         return dataclasses.replace(self, codec=suited.get(container, _ANY))
+
+    @property
+    def rewrites_nothing(self) -> bool:
+        """Whether nothing is asked for that a copy of the video would not have."""
+        return dataclasses.replace(self, steady=True) == VideoOptions()
 
     @property
     def chosen(self) -> Codec:
@@ -170,11 +176,13 @@ class VideoResult:
     """The outcome for a video: how many frames were written, none if it was copied.
 
     `damage` is one line that says what was wrong with the source; None if nothing was. `model` is
-    the name of the one that it got; None: none was expected to help, and if `crisp`, how much they
-    were crispened, is 0, its pictures are what they were.
+    the name of the one that most frames got; None: none was expected to help, and if `crisp`, how
+    much they were crispened, is 0, its pictures are what they were. `parts` are all of them in
+    order: the model, or None, and for how many frames.
     """
 
     frames: int
     damage: str | None = None
     model: str | None = None
     crisp: float = 0.0
+    parts: tuple[tuple[str | None, int], ...] = ()
