@@ -80,10 +80,13 @@ class Following:
     """
 
     def __init__(self, router: Router, before: list[Look] | None = None) -> None:
-        """`before` are looks at the video as a whole: then that is what it begins with."""
+        """`before` are looks at the video as a whole, in its order: their mean is begun with.
+
+        Unless the first of them and the first frame agree that it begins otherwise.
+        """
         self._router, self._cuts = router, Cuts()
-        self._seen: deque[Look] = deque(maxlen=_WINDOW)
-        self._begun = bool(before)
+        self._seen: deque[Look] = deque((before or [])[:1], _WINDOW)
+        self._first, self._begun = True, bool(before)
         self._choice = router.choice(mean_look(before)) if before else None
         self._next = self._since = -np.inf
 
@@ -98,8 +101,8 @@ class Following:
         if cut or seconds >= self._next:
             self._seen.append(look_at_frame(frame, self._router))
             self._next = seconds + _EVERY
-            self._consider(seconds, at_once=cut or not self._begun)
-            self._begun = True
+            self._consider(seconds, at_once=cut or self._first)
+            self._first, self._begun = False, True
         return self._choice
 
     def _consider(self, seconds: float, *, at_once: bool) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import Any
 
 from kdsharp.errors import KdsharpError, UserError
 from kdsharp.files import atomic_file
-from kdsharp.routing.router import Choice, Look, Routed
+from kdsharp.routing.router import Look, Routed
 from kdsharp.video.choice import Following, Ready, helped, looks_at_video
 from kdsharp.video.enlarge import FrameEnlarger
 from kdsharp.video.frames import FrameSharpener, plane_view
 from kdsharp.video.options import VideoOptions, VideoResult
+from kdsharp.video.pace import Pace, Slower
 from kdsharp.video.remux import remuxed
 from kdsharp.video.scenes import Small, luma_of, small_of
 from kdsharp.video.source import Unit, VideoSource, open_source
@@ -35,6 +37,7 @@ def sharpen_video(
     sharpener: Routed,
     options: VideoOptions | None = None,
     progress: Callable[[int, int | None], object] | None = None,
+    slower: Slower | None = None,
 ) -> VideoResult:
     """Sharpen the video at `source` into `target`, whose suffix says what kind of file it is.
 
@@ -46,6 +49,7 @@ def sharpen_video(
     Decoding, the network and encoding run beside each other; the network as many times as the
     engine's `streams`. Other tracks, chapters, metadata and every timestamp are kept.
     `progress` is called after each frame with how many are done and how many there ought to be.
+    `slower` says what to do where `options` ask for real time and it is missed.
     Returns what was written; from a damaged source that is everything that could be read. Raises
     `UserError`, and writes nothing, if the file is not a video, if something cannot be kept, and if
     `target` is `source`.
@@ -71,8 +75,9 @@ def sharpen_video(
             _named(source, target),
             open_target(temporary, video, first.frame, options) as out,
         ):
-            stages = _stages(sharpener, looks, options, out.pixel_format)
-            got = _run(_rejoined(first, units), out, video, stages, progress)
+            stages = _Stages(sharpener, looks, options, out.pixel_format)
+            pace = Pace(video.rate, slower) if options.realtime and slower else None
+            got = _run(_rejoined(first, units), out, video, stages, pace, progress)
     damage, lost = video.damage, out.lost_packets
     if lost and not damage:
         damage = f"is damaged: {lost} packets of other tracks are lost"
@@ -83,38 +88,61 @@ def sharpen_video(
 
 @dataclass(frozen=True)
 class _Task:
-    """A unit on its way; `small` and `choice` are those of its frame, if it has one."""
+    """A unit on its way: what sharpens its frame, if it has one, and the frame's small copy.
+
+    `model` is the name of what it gets, None if it is left as it is.
+    """
 
     unit: Unit
     small: Small | None = None
-    choice: Choice | None = None
+    single: FrameSharpener | FrameEnlarger | None = None
+    model: str | None = None
 
 
-@dataclass(frozen=True)
 class _Stages:
-    """What is done to frames: `choose` and `steady` in their order, `ready` in `workers` threads.
+    """What is done to frames: `task` and `steady` in their order, what `task` says in threads."""
 
-    `choose` gives the choice for a frame and its small copy, `ready` what sharpens by a choice.
-    """
+    def __init__(
+        self, sharpener: Routed, looks: list[Look], options: VideoOptions, pixel_format: str
+    ) -> None:
+        """`looks` are those at the whole video, where the choice is by the picture."""
+        self._format, self._times = pixel_format, options.upscale
+        self._steady = Steady(self._times or 1) if options.steady else None
+        self.workers = sharpener.router.first.engine.streams
+        self.take(sharpener, looks)
 
-    choose: Callable[[Any, Small], Choice | None]
-    ready: Callable[[Choice | None], FrameSharpener | FrameEnlarger]
-    steady: Steady | None
-    workers: int
+    def take(self, sharpener: Routed, looks: list[Look] | None = None) -> None:
+        """From the next frame on, the models of `sharpener`."""
+        router, crispening = sharpener.router, sharpener.crispening
+        if self._times:
+            chosen = sharpener.enlarging(self._times)
+            enlarge = FrameEnlarger(router.enlarger(chosen.model), self._format, crispening)
+            self._choose: Callable[[Any, Small], _Chosen] = lambda *_: (enlarge, chosen.model)
+            return
+        following, ready = Following(router, looks), Ready(router, self._format, crispening)
+
+        def choose(frame: Any, small: Small) -> _Chosen:
+            choice = following(frame, small, frame.time or 0.0)
+            return ready(choice), choice.model if choice else None
+
+        self._choose = choose
+
+    def task(self, unit: Unit) -> _Task:
+        """For a unit with a frame."""
+        small = small_of(*luma_of(unit.frame))
+        return _Task(unit, small, *self._choose(unit.frame, small))
+
+    def steady(self, task: _Task) -> None:
+        """Keep the sharpened frame of `task` from flickering, if that is asked for."""
+        if self._steady is None or task.single is None or task.small is None:
+            return
+        if task.single.changes:
+            self._steady(plane_view(task.unit.frame, 0), task.small)
+        else:
+            self._steady.leave(task.small)
 
 
-def _stages(
-    sharpener: Routed, looks: list[Look], options: VideoOptions, pixel_format: str
-) -> _Stages:
-    router, crispening = sharpener.router, sharpener.crispening
-    times, workers = options.upscale, router.first.engine.streams
-    steady = Steady(times or 1) if options.steady else None
-    if times:
-        chosen = sharpener.enlarging(times)
-        enlarge = FrameEnlarger(router.enlarger(chosen.model), pixel_format, crispening)
-        return _Stages(lambda *_: chosen, lambda _: enlarge, steady, workers)
-    following, ready = Following(router, looks), Ready(router, pixel_format, crispening)
-    return _Stages(lambda f, small: following(f, small, f.time or 0.0), ready, steady, workers)
+_Chosen = tuple[FrameSharpener | FrameEnlarger, str | None]
 
 
 def _most(got: list[tuple[str | None, int]]) -> str | None:
@@ -161,6 +189,7 @@ def _run(
     out: Target,
     video: VideoSource,
     stages: _Stages,
+    pace: Pace | None,
     progress: Callable[[int, int | None], object] | None,
 ) -> list[tuple[str | None, int]]:
     """The three stages: `units` are decoded and sharpened in threads, and encoded in this one.
@@ -169,21 +198,25 @@ def _run(
     """
 
     def work(task: _Task) -> _Task:
-        if task.unit.frame is None:
+        if task.single is None:
             return task
-        frame = stages.ready(task.choice)(task.unit.frame)
+        frame = task.single(task.unit.frame)
         return dataclasses.replace(task, unit=Unit(frame, task.unit.packets))
 
     got, total = list[str | None](), video.total
-    tasks, ahead = _tasks(units, stages), stages.workers + _AHEAD
+    tasks, ahead, last = _tasks(units, stages), stages.workers + _AHEAD, time.monotonic()
     with contextlib.closing(ordered_map(tasks, work, stages.workers, ahead)) as sharpened:
         for task in sharpened:
             out.copy(task.unit.packets)
             if task.unit.frame is None:
                 continue
-            _steadied(task, stages)
+            stages.steady(task)
             out.encode(task.unit.frame)
-            got.append(task.choice.model if task.choice else None)
+            got.append(task.model)
+            if pace:
+                before, last = last, time.monotonic()
+                if quicker := pace(last - before):
+                    stages.take(quicker)
             if progress:
                 progress(len(got), total)
     out.encode(None)
@@ -193,20 +226,7 @@ def _run(
 def _tasks(units: Generator[Unit], stages: _Stages) -> Generator[_Task]:
     with contextlib.closing(units):
         for unit in units:
-            if unit.frame is None:
-                yield _Task(unit)
-                continue
-            small = small_of(*luma_of(unit.frame))
-            yield _Task(unit, small, stages.choose(unit.frame, small))
-
-
-def _steadied(task: _Task, stages: _Stages) -> None:
-    if stages.steady is None or task.small is None:
-        return
-    if stages.ready(task.choice).changes:
-        stages.steady(plane_view(task.unit.frame, 0), task.small)
-    else:
-        stages.steady.leave(task.small)
+            yield _Task(unit) if unit.frame is None else stages.task(unit)
 
 
 def _rejoined(first: Unit, rest: Generator[Unit]) -> Generator[Unit]:

@@ -12,6 +12,7 @@ from kdsharp.routing.router import Routed
 from kdsharp.video.camera import READING, Camera
 from kdsharp.video.choice import Following, Ready
 from kdsharp.video.frames import plane_view
+from kdsharp.video.pace import Pace, Slower
 from kdsharp.video.scenes import luma_of, small_of
 from kdsharp.video.steady import Steady
 
@@ -109,19 +110,22 @@ def run_live(
     seconds: float | None = None,
     report: Callable[[LiveStats], object] | None = None,
     steady: bool = True,
+    slower: Slower | None = None,
 ) -> LiveStats:
     """Sharpen what `camera` sees into `sink`, until it ends, `seconds` are over, or Ctrl-C.
 
     Reading, the network and `sink` (in the calling thread) run beside each other, and each takes
     the newest frame: a frame waits for at most the one before it, however slow they are. Of several
     models each scene gets the one that it needs, as in a file, and what stands still is kept from
-    flickering if it is to be `steady`. `report` is called about once a second. Raises what reading
+    flickering if it is to be `steady`. `slower` says what to do where the network takes longer than
+    the camera's frames last. `report` is called about once a second. Raises what reading
     or the network raised.
     """
     stop, failures, start = threading.Event(), list[BaseException](), time.monotonic()
     arrived: Latest[tuple[Any, float]] = Latest()
     done: Latest[tuple[Any, float]] = Latest()
     sharpen = _Sharpening(sharpener, steady=steady)
+    pace = Pace(camera.rate, slower) if slower else None
 
     def read() -> None:
         for frame in camera.frames(stop):
@@ -130,7 +134,10 @@ def run_live(
     def work() -> None:
         while (item := arrived.get()) is not None:
             frame, at = item
+            begun = time.monotonic()
             done.put((_viewed(sharpen.of(frame, at - start), frame, sink.view), at))
+            if pace and (quicker := pace(time.monotonic() - begun)):
+                sharpen.take(quicker)
 
     def guarded(stage: Callable[[], None], out: Latest[Any]) -> None:
         try:
@@ -193,9 +200,13 @@ class _Sharpening:
     """What each frame gets, by the frames before it."""
 
     def __init__(self, sharpener: Routed, *, steady: bool) -> None:
+        self._steady = Steady() if steady else None
+        self.take(sharpener)
+
+    def take(self, sharpener: Routed) -> None:
+        """From the next frame on, the models of `sharpener`."""
         self._following = Following(sharpener.router)
         self._ready = Ready(sharpener.router, _FORMAT, sharpener.crispening, studio=True)
-        self._steady = Steady() if steady else None
 
     def of(self, frame: Any, seconds: float) -> "_ForFrame":
         """For `frame`, which arrived at `seconds`."""

@@ -171,11 +171,17 @@ def test_a_cut_is_followed_at_once(three, monkeypatch):
 def test_a_file_begins_with_what_all_of_it_showed(three, monkeypatch):
     before = [Look({"tiny-x2": 0.0, "tiny-x3": gain}, NO_STEPS) for gain in (0.2, 0.4)]
     film = Film(three, monkeypatch, before)
-    taken = film.play(1, scenes()[0], x2=0.4, x3=0.0, x4=0.0)
+    taken = film.play(1, scenes()[0], x2=0.3, x3=0.0, x4=0.0)
     assert taken == ["x3"] * 10  # a first frame that says otherwise
     with pytest.MonkeyPatch.context() as patch:
         alone = Film(three, patch)
         assert alone.play(1, scenes()[0], x2=0.4, x3=0.0, x4=0.0) == ["x2"] * 10
+
+
+def test_a_file_that_begins_with_another_scene_than_most(three, monkeypatch):
+    before = [Look({"tiny-x2": gain, "tiny-x3": -gain}, NO_STEPS) for gain in (-1.0, 1.0, 1.0, 1.0)]
+    film = Film(three, monkeypatch, before)
+    assert film.play(1, scenes()[0], x2=-1.0, x3=1.0, x4=0.0) == ["x3"] * 10
 
 
 def test_a_video_is_left_only_if_no_part_of_it_needs_a_model(three, luma_model):
