@@ -19,7 +19,8 @@ __all__ = ["Steady"]
 
 _SHARE = 48  # of 128 parts of the way that a still part goes
 _WHOLE = 128  # 255 * 128 fits into 16 bits
-_STILL, _MOVING = 4 * SUM, 8 * SUM  # changes of cells: below, a part is still; above, it is not
+_LEAST, _MOST = 4 * SUM, 16 * SUM  # changes of a cell below which it is still, at a minimum
+_CONTRAST = 4  # or this part of what it differs from its neighbours: a codec's errors grow with it
 _LAGS = (1, 4, 8)  # frames ago with which a frame is compared
 _BLOCK = 2 * CELL  # pixels a side that share one weight
 
@@ -59,10 +60,13 @@ class Steady:
             return None
         earlier = [self._seen[-lag] for lag in _LAGS if lag <= len(self._seen)]
         changes = np.max([np.abs(small - one) for one in earlier], axis=0)
-        blocks = _spread(_pooled(changes))
-        moving = np.clip(blocks, _STILL, _MOVING).astype(np.int32) - _STILL
-        weights = _SHARE + moving * (_WHOLE - _SHARE) // (_MOVING - _STILL)
-        return None if (weights == _WHOLE).all() else weights.astype(np.int16)
+        contrast = _spread(small) + _spread(-small)  # the largest less the smallest
+        still = np.clip(contrast // _CONTRAST, _LEAST, _MOST)
+        # From still to twice as much, a cell goes from its share to the whole way.
+        moving = np.clip(changes - still, 0, still).astype(np.int32)
+        weights = (_SHARE + moving * (_WHOLE - _SHARE) // still).astype(np.int16)
+        blocks = _spread(_pooled(weights))
+        return None if (blocks == _WHOLE).all() else blocks
 
 
 def _approach(before: Plane, luma: Plane, weights: Weights, size: int) -> None:
@@ -88,8 +92,8 @@ def _pooled(values: Small) -> Small:
     return np.asarray(padded.reshape(padded.shape[0] // 2, 2, -1, 2).max(axis=(1, 3)))
 
 
-def _spread(blocks: Small) -> Small:
-    """The largest of each block and its eight neighbours: what moves takes its surroundings."""
-    padded: Any = np.pad(blocks, 1, mode="edge")
+def _spread(values: Small) -> Small:
+    """The largest of each and its eight neighbours: what moves takes its surroundings along."""
+    padded: Any = np.pad(values, 1, mode="edge")
     rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
     return np.asarray(np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from kdsharp import Sharpener
-from kdsharp.video import VideoOptions, convert, sharpen_video
+from kdsharp.video import VideoOptions, convert, pace, sharpen_video
 from kdsharp.video.camera import open_camera
 from kdsharp.video.live import run_live
 from kdsharp.video.pace import Pace, Slower
@@ -15,8 +15,8 @@ from tests.kdsharp.video.test_live import Eye, slow
 
 def watched(seconds, *, rate=25.0, quicker=True, frames=400):
     said, nano = [], object()
-    pace = Pace(rate, Slower((lambda: nano) if quicker else None, said.append))
-    taken = [at for at in range(frames) if pace(seconds(at)) is nano]
+    watching = Pace(rate, Slower((lambda: nano) if quicker else None, said.append))
+    taken = [at for at in range(frames) if watching(seconds(at)) is nano]
     return taken, said
 
 
@@ -74,7 +74,9 @@ def test_real_time_takes_a_quick_preset_unless_one_is_named():
     assert named.encoder_options()["preset"] == "medium"
 
 
-def test_live_video_takes_smaller_models_where_it_has_to(tmp_path, luma_model):
+def test_live_video_takes_smaller_models_where_it_has_to(tmp_path, luma_model, monkeypatch):
+    monkeypatch.setattr(pace, "_FRAMES", 3)  # of few seconds, on a busy machine too
+    monkeypatch.setattr(pace, "_SECONDS", 0.2)
     clip = make_clip(tmp_path / "in.mp4", times=[24 * i for i in range(150)])
     said, quick = [], Sharpener(luma_model, threads=1)
     with open_camera(str(clip)) as camera:
