@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,14 +36,15 @@ class Request:
     """What to sharpen and how; `inputs`, `out` and `form` are those of `kdsharp.batch.plan.plan`.
 
     `load` gives the sharpener, for so many calls at a time, and is called when there is something
-    to do. `table` is a CSV file to write, `observe` a
-    folder for statistics of the photos (`docs/monitor.md`). `upscale` and `quality` are those of
-    `kdsharp.Sharpener.file`; `video` is for videos.
+    to do; `quicker` the same with smaller models, None where a model was named. `table` is a CSV
+    file to write, `observe` a folder for statistics of the photos (`docs/monitor.md`). `upscale`
+    and `quality` are those of `kdsharp.Sharpener.file`; `video` is for videos.
     """
 
     inputs: Sequence[Path]
     out: str | None
     load: Callable[[int], Sharpener]
+    quicker: Callable[[int], Sharpener] | None = None
     form: str | None = None
     upscale: int | None = None
     quality: int | None = None
@@ -100,7 +101,8 @@ def _run(
         from kdsharp.batch.work import Videos
 
         options = dataclasses.replace(request.video, upscale=request.upscale)
-        work, writing = Videos(load(cores()), options), Writing()
+        quicker = partial(request.quicker, cores()) if request.quicker else None
+        work, writing = Videos(load(cores()), options, quicker), Writing()
         for job in videos:
             take(attempt(job, work, writing), lambda line: print(line, file=sys.stderr))
 

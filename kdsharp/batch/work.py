@@ -1,6 +1,7 @@
 """The work on one photo of a batch, and on one video."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from kdsharp.observe.record import passed_by
 from kdsharp.progress import Progress
 from kdsharp.sharpening.file import sharpen_file
 from kdsharp.sharpening.sharpener import Sharpener
-from kdsharp.video import VideoOptions
+from kdsharp.video.options import VideoOptions, VideoResult
+from kdsharp.video.pace import Slower
 
 __all__ = ["Photos", "Videos", "pixels"]
 
@@ -63,10 +65,14 @@ def pixels(source: Path) -> int:
 
 @dataclass(frozen=True)
 class Videos:
-    """`kdsharp.batch.run.Work` for videos; all else is that of `Sharpener.video`."""
+    """`kdsharp.batch.run.Work` for videos; all else is that of `kdsharp.video.sharpen_video`.
+
+    `quicker` loads smaller models, where no model was named.
+    """
 
     sharpener: Sharpener
     options: VideoOptions
+    quicker: Callable[[], Sharpener] | None = None
 
     def __call__(self, job: Job, _: Writing) -> Done:
         """Sharpen `job.source` into `job.target`, which is written whole or not at all.
@@ -74,17 +80,29 @@ class Videos:
         Everything readable in a damaged video is written, and then `UserError` is raised. So it is
         for a file that is not a video.
         """
+        from kdsharp.video.convert import sharpen_video
+
         start = time.monotonic()
         with Progress(None, f"Sharpening {job.source.name}", "frames") as progress:
-            result = self.sharpener.video(job.source, job.target, self.options, progress.at)
+            slower = Slower(self.quicker, lambda line: progress.log(f"{job.source}: {line}"))
+            result = sharpen_video(
+                job.source, job.target, self.sharpener, self.options, progress.at, slower
+            )
         if result.damage:
             raise UserError(result.damage)
         rate = result.frames / max(time.monotonic() - start, 1e-3)
         message = f"{result.frames} frames, {rate:.1f} fps" if result.frames else ""
         if result.model is None and not result.crisp:
             return Done("left as it is", message=message)
-        named = _named(self.sharpener, result.model, result.crisp)
+        named = _named(self.sharpener, _models(result), result.crisp)
         return Done("written", message=", ".join(filter(None, (named, message))))
+
+
+def _models(result: VideoResult) -> str | None:
+    """The model of a video, or what each part of it got, in their order."""
+    if len(result.parts) < 2:
+        return result.model
+    return " + ".join(f"{model or 'as it is'} ({frames})" for model, frames in result.parts)
 
 
 def _named(sharpener: Sharpener, model: str | None, crisp: float) -> str:

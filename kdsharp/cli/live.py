@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,9 +19,11 @@ from kdsharp.cli.options import (
     Quiet,
     Runtime,
     Scale,
+    Steady,
     Strength,
     Threads,
     load_sharpener,
+    quicker_than,
 )
 from kdsharp.errors import UserError
 
@@ -66,11 +69,13 @@ def live(
     codec: Codec = None,
     crf: Crf = None,
     preset: Preset = None,
+    steady: Steady = True,
     quiet: Quiet = False,
 ) -> None:
     """Sharpen live video, into a window, a file or a virtual camera, until Ctrl-C.
 
     A frame that comes while another is at work is dropped rather than delayed. Sound is left out.
+    Where the processor is too slow for the camera, nano models are taken, which is said.
 
     \b
     Examples:
@@ -80,6 +85,7 @@ def live(
     from kdsharp.video.camera import open_camera
     from kdsharp.video.live import VIEWS, run_live
     from kdsharp.video.options import VideoOptions
+    from kdsharp.video.pace import Slower
 
     if view not in VIEWS:
         raise UserError(f"view {view!r} is unknown: choose {', '.join(VIEWS)}")
@@ -87,14 +93,17 @@ def live(
         raise UserError("choose either --out or --virtual-camera")
     if out and Path(source).exists() and out.exists() and out.samefile(source):
         raise UserError(f"{out}: is the source itself: name another output")
-    options = VideoOptions(codec, crf, preset)
+    options = VideoOptions(codec, crf, preset, steady=steady, realtime=True)
     runtime = Runtime(model, strength, engine, precision, threads, quiet, crisp)
-    sharpener = load_sharpener(runtime, scale)
+    sharpener, quicker = load_sharpener(runtime, scale), quicker_than(runtime, scale)
+    slower = Slower(partial(quicker, 1) if quicker else None, _silent if quiet else _said)
     with (
         open_camera(source, size, fps) as camera,
         _sink(out, virtual_camera, camera, options, view) as sink,
     ):
-        stats = run_live(camera, sharpener, sink, seconds=seconds, report=_report)
+        stats = run_live(
+            camera, sharpener, sink, seconds=seconds, report=_report, steady=steady, slower=slower
+        )
         if out and not stats.shown:
             raise UserError(f"{source}: no picture arrived, so nothing is written to {out}")
     where = f" to {out}" if out else ""
@@ -115,6 +124,15 @@ def _sink(
     if virtual:
         return sinks.virtual_camera(camera, view)
     return sinks.window(f"kdsharp: {camera.name}", view)
+
+
+def _said(line: str) -> None:
+    start = "\r" if sys.stderr.isatty() else ""
+    typer.echo(f"{start}kdsharp: {line}", err=True)
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 def _report(stats: "LiveStats") -> None:

@@ -1,6 +1,9 @@
 """What several commands share: their options, and the sharpener that they ask for."""
 
+import dataclasses
+import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,10 +24,12 @@ __all__ = [
     "Quiet",
     "Runtime",
     "Scale",
+    "Steady",
     "Strength",
     "Threads",
     "load_sharpener",
     "names_of",
+    "quicker_than",
 ]
 
 Model = Annotated[
@@ -76,6 +81,10 @@ Crf = Annotated[
 ]
 Preset = Annotated[
     str | None, typer.Option(help="For videos: the encoder's, slower is smaller; h264: veryfast.")
+]
+Steady = Annotated[
+    bool,
+    typer.Option(help="For videos: keep from flickering what stands still."),
 ]
 Drop = Annotated[
     str,
@@ -130,3 +139,16 @@ def load_sharpener(
         where = f"{engine.name} on {engine.device} in {engine.precision}"
         print(f"kdsharp: {names}: {where}", file=sys.stderr, flush=True)
     return sharpener
+
+
+def quicker_than(
+    runtime: Runtime, scale: int | str | None = None
+) -> "Callable[[int], Sharpener] | None":
+    """Loads nano models that run as `runtime` does, for so many streams.
+
+    None where a model, a size or a scale is asked for, which is not ours to change.
+    """
+    if runtime.model or os.environ.get("KDSHARP_MODEL") or scale not in (None, "auto"):
+        return None
+    nano = dataclasses.replace(runtime, model="nano", quiet=True)
+    return lambda streams: load_sharpener(nano, None, streams)

@@ -17,10 +17,12 @@ from kdsharp.cli.options import (
     Quiet,
     Runtime,
     Scale,
+    Steady,
     Strength,
     Threads,
     load_sharpener,
     names_of,
+    quicker_than,
 )
 from kdsharp.errors import UserError
 
@@ -70,6 +72,15 @@ def sharpen(
     crf: Crf = None,
     preset: Preset = None,
     drop: Drop = "",
+    steady: Steady = True,
+    realtime: Annotated[
+        bool,
+        typer.Option(
+            "--realtime",
+            help="For videos: as quick as they play, by a quick preset and, if need be, nano "
+            "models.",
+        ),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Sharpen photos and videos: a file, several, or whole folders, whose trees are kept.
@@ -105,8 +116,11 @@ def sharpen(
             skip_existing=skip_existing,
             table=table,
             observe=observe,
-            video=VideoOptions(codec, crf, preset, names_of(drop)),
+            video=VideoOptions(
+                codec, crf, preset, names_of(drop), steady=steady, realtime=realtime
+            ),
             load=lambda streams: load_sharpener(runtime, upscale or scale, streams),
+            quicker=quicker_than(runtime, upscale or scale),
         )
         sharpen_all(request, tell=_tell if not quiet and out != "-" else lambda _: None)
 

@@ -1,6 +1,7 @@
-"""Which model a video needs, and from where, by some of its frames."""
+"""Which model each frame of a video needs, and from where: one for a scene, and no taking turns."""
 
-import time
+import threading
+from collections import deque
 from itertools import islice
 from typing import Any
 
@@ -9,38 +10,31 @@ import numpy as np
 from kdsharp.errors import UserError
 from kdsharp.routing.router import Choice, Look, Router, mean_look
 from kdsharp.runtime.model import LoadedModel
-from kdsharp.runtime.windows import rounded
-from kdsharp.video.formats import bits, full_range, has_luma_plane
-from kdsharp.video.frames import FrameSharpener, plane_view
+from kdsharp.video.frames import FrameSharpener
+from kdsharp.video.scenes import Cuts, Small, luma_of
 from kdsharp.video.source import VideoSource
 
-__all__ = ["LiveChoice", "fitted", "look_at_frame", "look_at_video"]
+__all__ = ["Following", "Ready", "fitted", "helped", "look_at_frame", "looks_at_video"]
 
-_LOOKS = 5  # frames of a file that are looked at
-_EVERY = 2.0  # seconds between the frames of a camera that are looked at
-_NEWEST = 0.3  # weight of the newest of them beside those before
+_LOOKS = 5  # frames of a file that are looked at before anything is done
+_EVERY = 0.5  # seconds between the frames that are looked at on the way
+_WINDOW = 8  # looks that speak for a scene: four seconds
+_LASTING = 4  # of them there have to be before another model is taken within a scene
+_DWELL = 2.0  # seconds that a choice stays at least, unless a new scene begins
 _LEAD = 0.1  # dB by which another model has to be ahead, so that they do not take turns
 _ALIKE = 0.1  # mixtures none of whose shares differs by more are not changed
+_LEAST = 0.05  # dB that a video is to gain on average, or it is left as it is
 _READY = 16  # choices that are kept ready
 
 
 def look_at_frame(frame: Any, router: Router) -> Look:
-    """`Router.look` for a frame of PyAV of any format.
-
-    Luma is taken as it is, in studio range too: scaling it to full range would leave gaps between
-    its levels, which look like noise.
-    """
-    if frame.format.is_rgb:
-        frame = frame.reformat(format="gray")
-    elif not has_luma_plane(frame.format.name):  # packed, as webcams send it
-        values = 2 if full_range(frame) else 1
-        frame = frame.reformat(format="yuv422p", src_color_range=values, dst_color_range=values)
-    plane = plane_view(frame, 0)
-    return router.look((plane >> (bits(frame.format.name) - 8)).astype(np.uint8))
+    """`Router.look` for a frame of PyAV of any format; its luma is taken as it is."""
+    luma, depth = luma_of(frame)
+    return router.look((luma >> (depth - 8)).astype(np.uint8))
 
 
-def look_at_video(video: VideoSource, router: Router) -> Look:
-    """The mean of `look_at_frame` over frames from all of `video`.
+def looks_at_video(video: VideoSource, router: Router) -> list[Look]:
+    """`look_at_frame` of frames from all of `video`.
 
     `video` is then somewhere in its middle: open it anew to read it. A fault on the way costs the
     frames that it hides. Raises `UserError` if there is no frame at all to go by.
@@ -54,7 +48,16 @@ def look_at_video(video: VideoSource, router: Router) -> Look:
     found = [look_at_frame(frame, router) for frame in islice(filter(None, frames), _LOOKS)]
     if not found:
         raise UserError(f"{video.path}: no picture could be decoded")
-    return mean_look(found)
+    return found
+
+
+def helped(looks: list[Look], router: Router) -> bool:
+    """Whether a video with these looks is likely to gain from the model that each part needs."""
+    if len(router) == 1:
+        return True
+    choices = [(look, router.choice(look)) for look in looks]
+    gains = [look.gains.get(choice.model, 0.0) if choice else 0.0 for look, choice in choices]
+    return bool(np.mean(gains) >= _LEAST)
 
 
 def _frame_at(video: VideoSource, seconds: float) -> Any:
@@ -68,45 +71,90 @@ def _frame_at(video: VideoSource, seconds: float) -> Any:
         return None
 
 
-class LiveChoice:
-    """The model for each frame of a camera; now and then it, or its grid, may become another."""
+class Following:
+    """The choice for each frame, which follows scenes, and lasting changes within one.
+
+    A scene keeps its model and the place of its grid. Another is taken where a new scene begins, or
+    after looks over two seconds agreed on it; in both cases only if it promises clearly more. It is
+    the same for files and live video, and follows from the frames and their times alone.
+    """
+
+    def __init__(self, router: Router, before: list[Look] | None = None) -> None:
+        """`before` are looks at the video as a whole, in its order: their mean is begun with.
+
+        Unless the first of them and the first frame agree that it begins otherwise.
+        """
+        self._router, self._cuts = router, Cuts()
+        self._seen: deque[Look] = deque((before or [])[:1], _WINDOW)
+        self._first, self._begun = True, bool(before)
+        self._choice = router.choice(mean_look(before)) if before else None
+        self._next = self._since = -np.inf
+
+    def __call__(self, frame: Any, small: Small, seconds: float) -> Choice | None:
+        """The choice for `frame`, whose small copy is `small`, at `seconds`; None: leave it.
+
+        Takes the frames in their order.
+        """
+        cut = self._cuts(small)
+        if cut:
+            self._seen.clear()
+        if cut or seconds >= self._next:
+            self._seen.append(look_at_frame(frame, self._router))
+            self._next = seconds + _EVERY
+            self._consider(seconds, at_once=cut or self._first)
+            self._first, self._begun = False, True
+        return self._choice
+
+    def _consider(self, seconds: float, *, at_once: bool) -> None:
+        settled = len(self._seen) >= _LASTING and seconds - self._since >= _DWELL
+        if not (at_once or settled):
+            return
+        mean = mean_look(self._seen)
+        best = self._router.choice(mean)
+        if best == self._choice or not self._better(best, mean):
+            return
+        self._choice, self._since = best, seconds
+
+    def _better(self, best: Choice | None, mean: Look) -> bool:
+        """Whether `best` is worth a change: its model is ahead, or its grid or mixture another."""
+        held = self._choice
+        if not self._begun:
+            return True
+        if held is None or best is None or held.model != best.model:
+            gains = [mean.gains.get(one.model, 0.0) if one else 0.0 for one in (held, best)]
+            return gains[1] - gains[0] > _LEAD
+        return held.origin != best.origin or not _alike(held, best)
+
+
+class Ready:
+    """What sharpens frames by each choice, made when it is first needed; for several threads."""
 
     def __init__(
-        self, router: Router, pixel_format: str, crispening: LoadedModel | None = None
+        self,
+        router: Router,
+        pixel_format: str,
+        crispening: LoadedModel | None = None,
+        *,
+        studio: bool = False,
     ) -> None:
         """`crispening` comes after the model of each frame, if there is one."""
-        self._router, self._format, self._crispening = router, pixel_format, crispening
-        self._ready: dict[Choice | None, FrameSharpener] = {}
-        self._seen: Look | None = None
-        self._choice: Choice | None = None
-        self._next = 0.0
+        self._router, self._format, self._studio = router, pixel_format, studio
+        self._crispening, self._lock = crispening, threading.Lock()
+        self._made: dict[Choice | None, FrameSharpener] = {}
 
-    def __call__(self, frame: Any) -> FrameSharpener:
-        """The one for `frame`; one of strength 0 where there is nothing to repair."""
-        if time.monotonic() >= self._next:
-            self._look(frame)
-            self._next = time.monotonic() + _EVERY
-        if self._choice not in self._ready:
-            if len(self._ready) >= _READY:
-                del self._ready[next(iter(self._ready))]
-            single = fitted(self._router, self._choice)
-            self._ready[self._choice] = FrameSharpener(
-                single, self._format, studio=True, crispening=self._crispening
-            )
-        return self._ready[self._choice]
-
-    def _look(self, frame: Any) -> None:
-        newest = look_at_frame(frame, self._router)
-        old, self._seen = self._seen, newest
-        if old is not None:
-            self._seen = _blended(old, newest)
-        best, gain = self._router.choice(self._seen), self._seen.gains.get
-        held = self._choice.model if self._choice else ""
-        ahead = gain(best.model if best else "", 0.0) - gain(held, 0.0)
-        if self._choice and best and _alike(self._choice, best):
-            return
-        if old is None or best is None or best.model == held or ahead > _LEAD:
-            self._choice = best
+    def __call__(self, choice: Choice | None) -> FrameSharpener:
+        """The one for `choice`; for None one of strength 0, which crispens if that is asked for."""
+        with self._lock:
+            if choice not in self._made:
+                if len(self._made) >= _READY:
+                    del self._made[next(iter(self._made))]
+                self._made[choice] = FrameSharpener(
+                    fitted(self._router, choice),
+                    self._format,
+                    studio=self._studio,
+                    crispening=self._crispening,
+                )
+            return self._made[choice]
 
 
 def fitted(router: Router, choice: Choice | None) -> LoadedModel:
@@ -115,14 +163,6 @@ def fitted(router: Router, choice: Choice | None) -> LoadedModel:
 
 
 def _alike(one: Choice, other: Choice) -> bool:
-    """Whether only their mixtures differ, and hardly."""
-    if not one.shares or (one.model, one.origin) != (other.model, other.origin):
-        return False
+    """Whether their mixtures hardly differ."""
     pairs = zip(one.shares, other.shares, strict=True)
     return all(abs(share - another) <= _ALIKE for share, another in pairs)
-
-
-def _blended(old: Look, newest: Look) -> Look:
-    gains = {k: old.gains[k] * (1 - _NEWEST) + v * _NEWEST for k, v in newest.gains.items()}
-    shares = np.array(old.shares) * (1 - _NEWEST) + np.array(newest.shares) * _NEWEST
-    return Look(gains, old.steps * (1 - _NEWEST) + newest.steps * _NEWEST, rounded(shares))

@@ -15,6 +15,9 @@ __all__ = ["FrameEnlarger"]
 class FrameEnlarger:
     """Enlarges frames of PyAV `enlarger.times`; may be called from several threads at once."""
 
+    changes = True
+    """As that of `FrameSharpener`."""
+
     def __init__(
         self, enlarger: Enlarger, pixel_format: str, crispening: LoadedModel | None = None
     ) -> None:

@@ -64,6 +64,11 @@ class FrameSharpener:
         plane_view(frame, 0)[:] = sharp[0]
         return frame
 
+    @property
+    def changes(self) -> bool:
+        """Whether frames come out with other pixels at all."""
+        return any(one.strength for one in (self.single, self._crispening) if one)
+
     def converted(self, frame: Any) -> Any:
         """`frame` in `pixel_format`; its values are otherwise what they were, but for `studio`."""
         return _converted(frame, self.pixel_format, studio=self._studio)

@@ -10,8 +10,11 @@ import numpy as np
 
 from kdsharp.routing.router import Routed
 from kdsharp.video.camera import READING, Camera
-from kdsharp.video.choice import LiveChoice
-from kdsharp.video.frames import FrameSharpener, plane_view
+from kdsharp.video.choice import Following, Ready
+from kdsharp.video.frames import plane_view
+from kdsharp.video.pace import Pace, Slower
+from kdsharp.video.scenes import luma_of, small_of
+from kdsharp.video.steady import Steady
 
 __all__ = ["VIEWS", "Latest", "LiveStats", "Sink", "run_live"]
 
@@ -106,18 +109,23 @@ def run_live(
     *,
     seconds: float | None = None,
     report: Callable[[LiveStats], object] | None = None,
+    steady: bool = True,
+    slower: Slower | None = None,
 ) -> LiveStats:
     """Sharpen what `camera` sees into `sink`, until it ends, `seconds` are over, or Ctrl-C.
 
     Reading, the network and `sink` (in the calling thread) run beside each other, and each takes
     the newest frame: a frame waits for at most the one before it, however slow they are. Of several
-    models the one is taken that the picture needs, looked at every other second. `report` is
-    called about once a second. Raises what reading or the network raised.
+    models each scene gets the one that it needs, as in a file, and what stands still is kept from
+    flickering if it is to be `steady`. `slower` says what to do where the network takes longer than
+    the camera's frames last. `report` is called about once a second. Raises what reading
+    or the network raised.
     """
-    stop, failures = threading.Event(), list[BaseException]()
+    stop, failures, start = threading.Event(), list[BaseException](), time.monotonic()
     arrived: Latest[tuple[Any, float]] = Latest()
     done: Latest[tuple[Any, float]] = Latest()
-    choose = LiveChoice(sharpener.router, _FORMAT, sharpener.crispening)
+    sharpen = _Sharpening(sharpener, steady=steady)
+    pace = Pace(camera.rate, slower) if slower else None
 
     def read() -> None:
         for frame in camera.frames(stop):
@@ -125,7 +133,11 @@ def run_live(
 
     def work() -> None:
         while (item := arrived.get()) is not None:
-            done.put((_viewed(choose(item[0]), item[0], sink.view), item[1]))
+            frame, at = item
+            begun = time.monotonic()
+            done.put((_viewed(sharpen.of(frame, at - start), frame, sink.view), at))
+            if pace and (quicker := pace(time.monotonic() - begun)):
+                sharpen.take(quicker)
 
     def guarded(stage: Callable[[], None], out: Latest[Any]) -> None:
         try:
@@ -184,14 +196,48 @@ def _show(
     return stats
 
 
-def _viewed(sharpen: FrameSharpener, frame: Any, view: str) -> Any:
+class _Sharpening:
+    """What each frame gets, by the frames before it."""
+
+    def __init__(self, sharpener: Routed, *, steady: bool) -> None:
+        self._steady = Steady() if steady else None
+        self.take(sharpener)
+
+    def take(self, sharpener: Routed) -> None:
+        """From the next frame on, the models of `sharpener`."""
+        self._following = Following(sharpener.router)
+        self._ready = Ready(sharpener.router, _FORMAT, sharpener.crispening, studio=True)
+
+    def of(self, frame: Any, seconds: float) -> "_ForFrame":
+        """For `frame`, which arrived at `seconds`."""
+        small = small_of(*luma_of(frame))
+        single = self._ready(self._following(frame, small, seconds))
+
+        def sharpened(converted: Any) -> Any:
+            done = single(converted)
+            if self._steady and single.changes:
+                self._steady(plane_view(done, 0), small)
+            elif self._steady:
+                self._steady.leave(small)
+            return done
+
+        return _ForFrame(single.converted, sharpened)
+
+
+@dataclass(frozen=True)
+class _ForFrame:
+    converted: Callable[[Any], Any]
+    sharpened: Callable[[Any], Any]
+
+
+def _viewed(sharpen: _ForFrame, frame: Any, view: str) -> Any:
     frame = sharpen.converted(frame)
     if view == "before":
         return frame
     if view == "after":
-        return sharpen(frame)
+        return sharpen.sharpened(frame)
     kept = [_left(frame, plane).copy() for plane in range(3)]
-    done = sharpen(frame)
+    done = sharpen.sharpened(frame)
     for plane, half in enumerate(kept):
         _left(done, plane)[:] = half
     for index, (value, wide) in enumerate(_LINE):

@@ -23,7 +23,7 @@ class Codec:
 
     `crf` is the default quality, None if the encoder has no such scale; `own` is FFmpeg's name for
     the encoder's own parameters, None if it has no place for those of HDR;
-    `even` says that 4:2:0 needs even sides.
+    `even` says that 4:2:0 needs even sides; `quick` is the preset for real time, if another.
     """
 
     encoder: str
@@ -33,6 +33,7 @@ class Codec:
     preset: str | None
     own: str | None = None
     even: bool = False
+    quick: str | None = None
 
 
 _X26X = (
@@ -41,9 +42,9 @@ _X26X = (
 )
 
 CODECS: Mapping[str, Codec] = {
-    "h264": Codec("libx264", 23, 51, _X26X, "veryfast", own="x264-params", even=True),
-    "hevc": Codec("libx265", 25, 51, _X26X, "veryfast", own="x265-params", even=True),
-    "av1": Codec("libsvtav1", 28, 63, tuple(map(str, range(14))), "9", own="svtav1-params"),
+    "h264": Codec("libx264", 23, 51, _X26X, "veryfast", "x264-params", True, "superfast"),
+    "hevc": Codec("libx265", 25, 51, _X26X, "veryfast", "x265-params", True, "superfast"),
+    "av1": Codec("libsvtav1", 28, 63, tuple(map(str, range(14))), "9", "svtav1-params", quick="12"),
     "vp9": Codec("libvpx-vp9", 30, 63, ("realtime", "good", "best"), "realtime"),
     "ffv1": Codec("ffv1", None, 0, (), None),
 }
@@ -80,8 +81,9 @@ class VideoOptions:
     `codec` is one of `CODECS`, None for the one that suits the kind of file and the depth of the
     source (`settled`); `crf` is the quality, lower is better, None for the codec's own default;
     `preset` is the encoder's, None for a fast one; `drop` are names of `DROPPABLE`; `upscale` is
-    how many times (2, 3 or 4) the pictures are enlarged, None for not at all. Raises `UserError`
-    for any other value.
+    how many times (2, 3 or 4) the pictures are enlarged, None for not at all; `steady` keeps from
+    flickering what stands still; `realtime` takes a quick preset, and smaller models where the
+    processor is too slow for the video's own rate. Raises `UserError` for any other value.
     """
 
     codec: str | None = None
@@ -89,6 +91,8 @@ class VideoOptions:
     preset: str | None = None
     drop: frozenset[str] = frozenset()
     upscale: int | None = None
+    steady: bool = True
+    realtime: bool = False
 
     def __post_init__(self) -> None:
         if self.codec is not None and self.codec not in CODECS:
@@ -119,6 +123,11 @@ class VideoOptions:
         return dataclasses.replace(self, codec=suited.get(container, _ANY))
 
     @property
+    def rewrites_nothing(self) -> bool:
+        """Whether nothing is asked for that a copy of the video would not have."""
+        return dataclasses.replace(self, steady=True, realtime=False) == VideoOptions()
+
+    @property
     def chosen(self) -> Codec:
         """The codec, of which there must be one (`settled`)."""
         assert self.codec is not None
@@ -133,7 +142,8 @@ class VideoOptions:
         crf = codec.crf if self.crf is None else self.crf
         if crf is not None:
             options["crf"] = str(crf)
-        if preset := self.preset or codec.preset:
+        usual = codec.quick or codec.preset if self.realtime else codec.preset
+        if preset := self.preset or usual:
             options["deadline" if self.codec == "vp9" else "preset"] = preset
             options |= _VP9_SPEED.get(preset, {})
         if hdr and codec.own:
@@ -170,11 +180,13 @@ class VideoResult:
     """The outcome for a video: how many frames were written, none if it was copied.
 
     `damage` is one line that says what was wrong with the source; None if nothing was. `model` is
-    the name of the one that it got; None: none was expected to help, and if `crisp`, how much they
-    were crispened, is 0, its pictures are what they were.
+    the name of the one that most frames got; None: none was expected to help, and if `crisp`, how
+    much they were crispened, is 0, its pictures are what they were. `parts` are all of them in
+    order: the model, or None, and for how many frames.
     """
 
     frames: int
     damage: str | None = None
     model: str | None = None
     crisp: float = 0.0
+    parts: tuple[tuple[str | None, int], ...] = ()

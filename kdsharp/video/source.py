@@ -53,6 +53,11 @@ class VideoSource:
         self.stream.thread_type = "AUTO"
 
     @property
+    def rate(self) -> float:
+        """Frames a second, as far as the file tells."""
+        return float(self.stream.guessed_rate or self.stream.average_rate or 25)
+
+    @property
     def span(self) -> tuple[float, float | None]:
         """When it begins and ends, in seconds, as the file declares; None if it does not."""
         start, length = (self.container.start_time or 0) / _SECOND, self.container.duration

@@ -93,7 +93,7 @@ def test_real_clips(tmp_path, shared_data, sharpener, name):
         assert len({b - a for a, b in pairwise(times)}) > 50
     target = tmp_path / "out.mp4"
     said = []
-    options = VideoOptions(crf=8)
+    options = VideoOptions(crf=8, steady=False)
     result = sharpen_video(source, target, sharpener, options, lambda *now: said.append(now))
     assert frame_times(target) == frame_times(source)
     assert packets(target, "audio") == packets(source, "audio")

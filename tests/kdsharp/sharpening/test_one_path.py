@@ -175,7 +175,7 @@ def test_a_video_is_that_of_the_command(photos, sharpener):
     assert (code, out) == (0, "")
     from kdsharp.video import VideoOptions
 
-    result = sharpener.video("clip.mkv", "2.mkv", VideoOptions("ffv1"))
+    result = sharpener.video("clip.mkv", "2.mkv", VideoOptions("ffv1", steady=False))
     assert result.frames == 6
     # The files hold an identity drawn at random.
     one, two = ([f.to_ndarray() for f in av.open(n).decode(video=0)] for n in ("1.mkv", "2.mkv"))
@@ -275,7 +275,7 @@ def test_a_clip_begins_where_its_grid_does(tmp_path, enlarged_by_2):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(levels, "gray")))
         out.mux(stream.encode(None))
     sharpener = Sharpener("small-x2", **HOW)
-    sharpener.video(tmp_path / "in.mkv", tmp_path / "out.mkv", VideoOptions("ffv1"))
+    sharpener.video(tmp_path / "in.mkv", tmp_path / "out.mkv", VideoOptions("ffv1", steady=False))
     with av.open(str(tmp_path / "out.mkv")) as made:
         frames = [frame.to_ndarray() for frame in made.decode(video=0)]
     assert len(frames) == 3

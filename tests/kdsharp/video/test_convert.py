@@ -15,7 +15,7 @@ from kdsharp.video.frames import plane_view
 from tests.kdsharp.video.clips import frame_times, frames, make_clip, packets
 
 UNEVEN = [0, 10, 25, 90, 91, 200, 333, 340, 350, 360, 600]
-LOSSLESS = VideoOptions("ffv1")
+LOSSLESS = VideoOptions("ffv1", steady=False)
 MASTERING = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
 
 

@@ -13,19 +13,32 @@ from kdsharp import Sharpener
 from kdsharp.errors import UserError
 from kdsharp.routing.phase import NO_STEPS
 from kdsharp.routing.router import Look
-from kdsharp.video import VideoOptions, choice, convert, sharpen_video
-from kdsharp.video.choice import look_at_video
+from kdsharp.video import VideoOptions, choice, sharpen_video
+from kdsharp.video.choice import looks_at_video
 from kdsharp.video.source import open_source
 from tests.kdsharp.video.clips import make_clip
 
 
+class FindsNothing:
+    """A router of several models for which every frame is sharp."""
+
+    def __init__(self, first):
+        self.first = first
+
+    def __len__(self):
+        return 2
+
+    def look(self, picture):
+        return Look({}, NO_STEPS)
+
+    def choice(self, look):
+        return None
+
+
 @pytest.fixture
-def sharp(luma_model, monkeypatch):
+def sharp(luma_model):
     """A sharpener of several models that finds every video sharp."""
-    model = Sharpener(luma_model).router.first
-    router = SimpleNamespace(first=model, choice=lambda _: None)
-    monkeypatch.setattr(convert, "look_at_video", lambda *_: None)
-    return SimpleNamespace(router=router, crispening=None)
+    return SimpleNamespace(router=FindsNothing(Sharpener(luma_model).router.first), crispening=None)
 
 
 def pictures(path):
@@ -51,7 +64,7 @@ def test_under_any_name(tmp_path, sharp, name):
 def test_a_look_sees_it_under_any_name(tmp_path, name):
     source = make_clip(tmp_path / "x.mp4").rename(tmp_path / name)
     with open_source(source) as video:
-        assert look_at_video(video, Sharpener().router).gains
+        assert all(look.gains for look in looks_at_video(video, Sharpener().router))
 
 
 @pytest.mark.parametrize(("before", "after"), [("mp4", "mkv"), ("mkv", "mp4"), ("mp4", "mov")])
@@ -126,7 +139,7 @@ def test_a_video_that_starts_late_is_looked_at_all_over(tmp_path, monkeypatch):
     look = Look({"one": 1.0}, NO_STEPS)
     monkeypatch.setattr(choice, "look_at_frame", lambda f, _: seen.append(f.time) or look)
     with open_source(clip) as video:
-        look_at_video(video, Sharpener().router)
+        looks_at_video(video, Sharpener().router)
     assert len({round(at, 1) for at in seen}) == 5
     assert 100 <= min(seen) < max(seen) <= 102
 
