@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kdsharp.errors import UserError
 from kdsharp.runtime.card import Card
-from kdsharp.runtime.catalog import shipped_cards, size_of
+from kdsharp.runtime.catalog import members
 from kdsharp.runtime.tiles import CORNER, Origin
 from kdsharp.runtime.windows import windows
 
@@ -73,7 +73,7 @@ def gains_by_degradation(cards: Mapping[str, Card]) -> Mapping[str, npt.NDArray[
     little. Raises `UserError` if the table is older than a model in it, or lacks one of `cards`.
     """
     known = {(row["degradation"], row["scale"]): row for row in _known()["gains"]}
-    measured = {n: c for n, c in shipped_cards().items() if size_of(c) == _known()["size"]}
+    measured = members(_known()["size"])
     for name, card in {**measured, **cards}.items():
         row = known.get((card.degradation, card.scale))
         if row is None:
