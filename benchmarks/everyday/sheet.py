@@ -1,11 +1,12 @@
 """Pictures as people have them, before and after `kdsharp sharpen` as installed, at 200 %.
 
-    python -m benchmarks.everyday.sheet --list pictures.csv -o docs/images/everyday.jpg
+    python -m benchmarks.everyday.sheet --photos DIR -o docs/images/everyday.jpg
 
-Each line of the list has `file` (a path from the list's folder), `how` (a recipe of `kdsharp
-degrade`, or nothing: as it is), `shrink` (the longer side to which the picture is shrunk first, or
-nothing), `x` and `y` of the detail, and `title`. What runs is the default choice, on the whole
-picture and not on the detail.
+The photos are those of `pictures.csv` beside this file, or of another `--list`, none of which was
+trained on. Each line has `file` (in `--photos`), `how` it got worse (a recipe of `kdsharp degrade`;
+empty: as it is), `shrink` (the longer side to which it is shrunk before; empty: as it is), `x` and
+`y` of the detail, `title`, and whom to name. What runs is the default choice, on the whole picture
+and not on the detail. Prints what each got, and the attribution.
 """
 
 import csv
@@ -15,25 +16,28 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.common.command import log, parser_of
+from benchmarks.common.command import parser_of
 from benchmarks.common.method import Pixels
 from kdsharp.degrade import degrade
 from kdsharp.errors import UserError, run
 from kdsharp.files import atomic_file
 from kdsharp.imageio.decode import read_rgb
 from kdsharp.sharpening.sharpener import Sharpener
+from kdsharp.tables import markdown
 
 __all__ = ["main"]
 
 _DETAIL, _TIMES, _ACROSS = 140, 2, 4  # pixels of the picture; its enlarging; pairs in a row
 _GAP, _LINE, _SIZE = 12, 26, 15
+_LIST = Path(__file__).with_name("pictures.csv")
 _WHITE, _GREY = (255, 255, 255), (70, 70, 70)
 
 
 def main() -> None:
     """Write the sheet, and say which model each picture got."""
     parser = parser_of("everyday.sheet", __doc__)
-    parser.add_argument("--list", type=Path, required=True, help="the CSV file")
+    parser.add_argument("--photos", type=Path, required=True, help="the folder of the photos")
+    parser.add_argument("--list", type=Path, default=_LIST, help="another CSV file")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the picture to write")
     parser.add_argument("--seed", type=int, default=1, help="of what recipes draw")
     chosen = parser.parse_args()
@@ -42,16 +46,18 @@ def main() -> None:
     if not lines:
         raise UserError(f"{chosen.list}: names no pictures")
     sharpener = Sharpener()
-    cells = []
+    cells, rows = [], []
     for line in lines:
-        before = _picture(chosen.list.parent / line["file"], line, chosen.seed)
+        before = _picture(chosen.photos / line["file"], line, chosen.seed)
         model = sharpener.choose(before)
         after = sharpener.array(before)
         corner = int(line["x"]), int(line["y"])
-        log(f"{line['title']}: {model or 'left as it is'}")
+        whose = ", ".join(filter(None, [line["author"], line["from"], line["licence"]]))
+        rows.append([line["title"], model or "left as it is", f"{line['file']} ({whose})"])
         cells.append(_cell(_detail(before, corner), _detail(after, corner), line["title"]))
     with atomic_file(chosen.out) as temporary:
-        _sheet(cells).save(temporary, format="JPEG", quality=92, subsampling=0)
+        _sheet(cells).save(temporary, format="JPEG", quality=90)
+    print(markdown(["picture", "what it got", "photo"], rows))
 
 
 def _picture(path: Path, line: dict[str, str], seed: int) -> Pixels:
