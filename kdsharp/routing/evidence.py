@@ -10,7 +10,12 @@ import numpy.typing as npt
 
 __all__ = ["LEAST_NOISE", "is_drawn", "noise_floor"]
 
-LEAST_NOISE = {"native-noise-15": 4.5, "native-noise-6": 1.5, "native-light": 1.5}
+LEAST_NOISE = {
+    "native-noise-15": 4.5,
+    "native-noise-6": 1.5,
+    "native-light": 1.5,
+    "native-noise-2": 1.5,
+}
 """Levels of noise that a picture has to show in its calmest places, by degradation."""
 
 _BLOCK, _CALMEST = 16, 0.02  # pixels a side; quantile of the blocks
