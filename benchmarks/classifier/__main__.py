@@ -35,6 +35,7 @@ from kdsharp.tables import markdown
 __all__ = [
     "LARGEST",
     "SIZE",
+    "WORST",
     "drawn",
     "family",
     "main",
@@ -48,7 +49,7 @@ __all__ = [
 
 SIZE = "small"
 _BORDER = 2  # pixels at each edge that PSNR leaves out
-LARGEST = 4.0  # dB: gains count no more than that, up or down
+LARGEST, WORST = 6.0, -9.0  # dB: gains count no more, and no less, so that no kind outweighs all
 _TRAIN, _GAINS, _TEST = 6000, 1500, 600  # parts
 
 
@@ -117,7 +118,7 @@ def write_gains(parts: Sequence[Part], workers: int) -> None:
         raise UserError(
             f"no part is {list(DEGRADATIONS)[min(missing)]}: raise --parts from {len(parts)}"
         )
-    gains = measured(parts, list(models.values()), workers).clip(-LARGEST, LARGEST)
+    gains = measured(parts, list(models.values()), workers).clip(WORST, LARGEST)
     table = []
     for index, model in enumerate(models.values()):
         means = [gains[labels == label, index].mean() for label in range(len(DEGRADATIONS))]

@@ -22,7 +22,7 @@ __all__ = ["DEGRADATIONS", "OFTEN", "Part", "draw_parts"]
 _SMOOTH = ["bicubic", "area", "bilinear", "lanczos"]
 _SCREEN = ["bicubic", "bilinear", "lanczos"]
 
-OFTEN = {"sharp": 3.0, "sharp-jpeg": 2.0, "any-call": 0.5}
+OFTEN = {"sharp": 3.0, "native-jpeg-90": 1.5, "any-call": 0.5, "native-call": 0.5}
 """How often a degradation is met, where that is not 1."""
 
 _SIDES = (256, 320, 384, 480)
@@ -52,8 +52,18 @@ def _any(low: float, high: float) -> list[dict[str, Any]]:
 
 DEGRADATIONS: dict[str, Any] = {
     "sharp": [],
-    "sharp-jpeg": [_jpeg(60, 97)],
-    "sharp-noise": [{"noise": {"sigma": [1, 6]}}],
+    "native-jpeg-90": [_jpeg(86, 97)],
+    "native-jpeg-75": [_jpeg(65, 86)],
+    "native-jpeg-45": [_jpeg(30, 65)],
+    "native-jpeg-20": [_jpeg(12, 30)],
+    "native-noise-2": [{"noise": {"sigma": [1, 3]}}],
+    "native-noise-6": [{"noise": {"sigma": [3, 9]}}],
+    "native-noise-15": [{"noise": {"sigma": [9, 20]}}],
+    "native-light": ["sensor-light"],
+    "native-webp": ["native-webp"],
+    "native-soft": ["native-soft"],
+    "native-dim": ["native-dim"],
+    "native-call": ["native-call"],
     "bicubic": _small("bicubic"),
     "area": _small("area"),
     "cubic": _small("cubic"),

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kdsharp.errors import UserError
+from kdsharp.routing.evidence import LEAST_NOISE, is_drawn, noise_floor
 from kdsharp.runtime.card import Card
-from kdsharp.runtime.catalog import shipped_cards, size_of
+from kdsharp.runtime.catalog import members
 from kdsharp.runtime.tiles import CORNER, Origin
 from kdsharp.runtime.windows import windows
 
@@ -43,7 +44,7 @@ MEASURE = "python -m benchmarks.classifier --photos FOLDER --gains"
 COUNT = 24
 """Windows that are looked at."""
 
-_ACROSS = 8
+_ACROSS, _SHARP = 8, "sharp"
 
 
 def degradation_shares(
@@ -53,12 +54,17 @@ def degradation_shares(
 
     `picture` is RGB (H, W, 3) or grey (H, W), `uint8` or `uint16`; if it was enlarged and then
     cropped, its grid begins at `origin`, and so does what is looked at: 64 windows at most, so
-    that a large picture costs no more than a small one. One that shows nothing counts as sharp.
+    that a large picture costs no more than a small one. One that shows nothing counts as sharp, and
+    so does what `kdsharp.routing.evidence` rules out.
     """
     found = windows(picture[origin[0] :, origin[1] :], _ACROSS, COUNT)
-    if np.ptp(found) == 0:
-        return np.array([float(degradation == "sharp") for degradation in degradations()])
-    return _network()(found)
+    names = degradations()
+    sharp = np.array([float(name == _SHARP) for name in names])
+    if np.ptp(found) == 0 or is_drawn(found):
+        return sharp
+    shares, floor = _network()(found), noise_floor(found)
+    possible = np.array([LEAST_NOISE.get(name, 0.0) <= floor for name in names])
+    return shares * possible + sharp * shares[~possible].sum()
 
 
 def degradations() -> list[str]:
@@ -73,7 +79,7 @@ def gains_by_degradation(cards: Mapping[str, Card]) -> Mapping[str, npt.NDArray[
     little. Raises `UserError` if the table is older than a model in it, or lacks one of `cards`.
     """
     known = {(row["degradation"], row["scale"]): row for row in _known()["gains"]}
-    measured = {n: c for n, c in shipped_cards().items() if size_of(c) == _known()["size"]}
+    measured = members(_known()["size"])
     for name, card in {**measured, **cards}.items():
         row = known.get((card.degradation, card.scale))
         if row is None:

@@ -120,8 +120,10 @@ class Router:
     def choice(self, look: Look) -> Choice | None:
         """The same, by what a picture showed. The one decision on both."""
         name = self.best(look.gains)
-        if name is None:
-            return None
+        return self.choice_of(name, look) if name else None
+
+    def choice_of(self, name: str, look: Look) -> Choice:
+        """The model `name` for a picture that showed that, whether it gains most or not."""
         if self.cards[name].mixture is None:
             return Choice(name, self._origin(name, look.steps))
         return Choice(name, _even(look.steps), look.shares)

@@ -21,6 +21,7 @@ __all__ = [
     "find_model",
     "find_models",
     "learned_from",
+    "members",
     "shipped_cards",
     "shipped_models",
     "size_by",
@@ -54,6 +55,9 @@ DEFAULT = "small-x2"
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 """The folder of the models that ship."""
+
+_TIERS: Mapping[str, tuple[str, ...]] = {"small": ("small", "deep-small")}
+"""Sizes among which a picture chooses where the first was asked for: the others take as long."""
 
 _KERNELS, _CONVS = 3, 3  # sides on a card: of the first, each hidden and the last; the convolutions
 _SIZE, _SCALE = "small", 2  # the defaults where no size, or no scale, is given
@@ -94,6 +98,20 @@ def learned_from(card: Card) -> str | None:
     return "teacher and truth" if student.get("truth_weight") else "teacher"
 
 
+def members(size: str) -> Mapping[str, Card]:
+    """The models that ship and that a picture chooses among where `size` is asked for, by names.
+
+    Of those that undo the same at the same scale it is the first of the sizes that take as long.
+    """
+    cards = shipped_cards()
+    found: dict[tuple[str, int], str] = {}
+    for one in _TIERS.get(size, (size,)):
+        for name, card in cards.items():
+            if size_of(card) == one:
+                found.setdefault((card.degradation, card.scale), name)
+    return {name: card for name, card in cards.items() if name in found.values()}
+
+
 def find_model(model: Path | str | None, scale: int | None = None) -> Path:
     """The folder of one model: `model`, else `$KDSHARP_MODEL`, else the small one that ships.
 
@@ -109,8 +127,8 @@ def find_model(model: Path | str | None, scale: int | None = None) -> Path:
 def find_models(model: Path | str | None, scale: int | str | None = None) -> Sequence[Path]:
     """The folders to choose among, by the picture: one of them if there is nothing to choose.
 
-    With no model, or a size, and with no `scale` these are all that ship of that size, the one for
-    plain enlarging by 2 first; a `scale` (2, 3 or 4) leaves the plain one for it. `auto` stands for
+    With no model, or a size, and with no `scale` these are its `members`, the one for plain
+    enlarging by 2 first; a `scale` (2, 3 or 4) leaves the plain one for it. `auto` stands for
     no scale, and is refused where one model is named. Raises as `find_model` does, and for an
     unknown scale.
     """
@@ -119,15 +137,15 @@ def find_models(model: Path | str | None, scale: int | str | None = None) -> Seq
     wanted = named or _SIZE
     if (folder := _folder(named)) is not None:
         return [_fitting(folder, named, wanted_scale, auto=scale == _AUTO)]
-    members = {n: card for n, card in shipped_cards().items() if size_of(card) == wanted}
-    plain = {card.scale: name for name, card in members.items() if card.degradation == PLAIN}
+    there = members(wanted)
+    plain = {card.scale: name for name, card in there.items() if card.degradation == PLAIN}
     if (found := plain.get(wanted_scale or _SCALE)) is not None:
-        others = [name for name in members if name != found and wanted_scale is None]
+        others = [name for name in there if name != found and wanted_scale is None]
         return [SHIPPED / name for name in (found, *others)]
     if named and Path(named).is_dir():
         return [Path(named)]
     known = ", ".join(shipped_models()) or "none in this build"
-    if members:
+    if there:
         raise UserError(
             f"{wanted}: no model of that size ships for scale {wanted_scale or _SCALE} ({known})"
         )

@@ -20,7 +20,13 @@ from pipeline.monitoring.measured import gain_of, part_of
 __all__ = ["RECIPES", "Measured", "measure_pseudo", "sharp_part"]
 
 RECIPES = {
-    "sharp": ("sharp", 2), "sharp-jpeg": ("native-jpeg", 2), "sharp-noise": ("native-noise", 2),
+    "sharp": ("sharp", 2), "native-jpeg-90": ("native-jpeg", 2),
+    "native-jpeg-75": ("native-jpeg", 2), "native-jpeg-45": ("native-jpeg", 2),
+    "native-jpeg-20": ("native-jpeg", 2), "native-noise-2": ("native-noise", 2),
+    "native-noise-6": ("native-noise", 2), "native-noise-15": ("native-noise", 2),
+    "native-light": ("native-noise", 2), "native-webp": ("native-webp", 2),
+    "native-soft": ("native-soft", 2), "native-dim": ("native-dim", 2),
+    "native-call": ("native-call", 2),
     "bicubic": ("bicubic", 2), "area": ("area", 2), "cubic": ("cubic", 2),
     "bilinear": ("bilinear", 2), "lanczos": ("lanczos", 2), "jpeg-95": ("jpeg-fine", 2),
     "jpeg-85": ("jpeg-fine", 2), "jpeg-65": ("jpeg-coarse", 2), "jpeg-40": ("jpeg-coarse", 2),
@@ -34,7 +40,7 @@ RECIPES = {
 }  # fmt: skip
 """For each degradation that routing tells apart, the recipe and the scale that do it again."""
 
-_SHARP = ("sharp", "sharp-jpeg", "sharp-noise")
+_SHARP = ("sharp", "native-jpeg-90", "native-noise-2")
 _SURE = 0.5  # share of these from which a picture counts as sharp
 _SMALLEST, _SIDE = 96, 480  # pixels of the truth, a side
 _TIMES = 3  # that a picture is halved at most

@@ -1,0 +1,1 @@
+"""What people's pictures lack, and what `kdsharp sharpen` as installed does about it."""
