@@ -108,11 +108,12 @@ def _enlarged(planes: _Rgb) -> _Rgb:
     large = frame.reformat(*_SIZE, interpolation="BICUBIC")
     large.make_writable()
     plane_view(large, 0)[:] = luma
-    return large.to_ndarray()
+    return np.asarray(large.to_ndarray(), np.uint8)
 
 
 def _planes(rgb: _Rgb) -> _Rgb:
-    return av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format="yuv420p").to_ndarray()
+    frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format="yuv420p")
+    return np.asarray(frame.to_ndarray(), np.uint8)
 
 
 def _live(codec: str, kbps: int) -> dict[str, str]:
@@ -124,7 +125,7 @@ def _live(codec: str, kbps: int) -> dict[str, str]:
 def _coded(clip: Path, frames: list[_Rgb], codec: str, kbps: int) -> list[_Rgb]:
     _write(clip, map(_planes, frames), _live(codec, kbps), codec, kbps)
     with av.open(str(clip)) as opened:
-        return [frame.to_ndarray() for frame in opened.decode(video=0)]
+        return [np.asarray(frame.to_ndarray(), np.uint8) for frame in opened.decode(video=0)]
 
 
 def _write(

@@ -215,7 +215,7 @@ def test_what_ships_is_sound(name):
     """It loads, carries its page, and is under 300 KB."""
     folder = find_model(Path(name))
     card = read_card(folder)
-    size = rf"(nano|(deep-)?(small|large))-x{card.scale}(-[a-z]+)?"
+    size = rf"(nano|(deep-)?(small|large))-x{card.scale}(-[a-z]+)*"
     assert re.fullmatch(rf"{size}|{CRISP}", name)
     assert name.endswith(f"x{card.scale}" if card.degradation == "bicubic" else card.degradation)
     for precision in ("fp32", "int8"):
