@@ -104,6 +104,39 @@ def test_degradations(run, checkout):
     assert sum(number(row[1]) for row in rows(said) if row[1].endswith("%")) >= 95
 
 
+def test_everyday(run):
+    chosen = ("sharp", "JPEG 38-42", "x1.5", "screenshot, sharp")
+    said = run("everyday", "--photos", "sets/mine", "--rows", *chosen)
+    assert [row[0] for row in rows(said) if row[0] in chosen] == list(chosen)
+    assert "regret: 0.10 dB at most" in said
+    assert "of 8 pictures" in said.lower()
+
+
+def test_sheet(run, checkout):
+    head = "file,from,author,licence,how,shrink,x,y,title"
+    lines = (head, "a.png,here,Ann,CC0,jpeg60,,10,2,stored", "b.png,here,,CC0,,160,0,0,as it is")
+    (checkout.root / "list.csv").write_text("\n".join(lines) + "\n")
+    said = run("sheet", "--photos", "sets/mine", "--list", "list.csv", "-o", "sheet.jpg")
+    assert "a.png (Ann, here, CC0)" in said
+    with Image.open(checkout.root / "sheet.jpg") as sheet:
+        assert sheet.width > 1000
+        assert len(np.unique(np.asarray(sheet).reshape(-1, 3), axis=0)) > 1000
+
+
+def test_presets(run):
+    said = run("presets", "clip.mp4", "--frames", 5, "--choices", "ultrafast:30", "veryfast:20")
+    alone, quick, slow = rows(said)
+    assert number(alone[1]) > 0
+    assert number(quick[2]) < number(slow[2])
+    assert number(quick[3]) < number(slow[3])
+
+
+def test_flicker(run):
+    said = run("flicker", "--photos", "sets/mine", "--rows", "h264-300k", "--pairs", 1,
+               "--seconds", 1)  # fmt: skip
+    assert "h264-300k" in said
+
+
 def test_front(run, checkout):
     outputs = ("--markdown", "front.md", "--plot", "front.png", "--csv", "front.csv")
     sizes = ("--scale", 4, "--sizes", "720p", "--rounds", 1, "--threads", 1)

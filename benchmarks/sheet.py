@@ -1,6 +1,6 @@
 """Pictures as people have them, before and after `kdsharp sharpen` as installed, at 200 %.
 
-    python -m benchmarks.everyday.sheet --photos DIR -o docs/images/everyday.jpg
+    python -m benchmarks.sheet --photos DIR -o docs/images/everyday.jpg
 
 The photos are those of `pictures.csv` beside this file, or of another `--list`, none of which was
 trained on. Each line has `file` (in `--photos`), `how` it got worse (a recipe of `kdsharp degrade`;
@@ -35,7 +35,7 @@ _WHITE, _GREY = (255, 255, 255), (70, 70, 70)
 
 def main() -> None:
     """Write the sheet, and say which model each picture got."""
-    parser = parser_of("everyday.sheet", __doc__)
+    parser = parser_of("sheet", __doc__)
     parser.add_argument("--photos", type=Path, required=True, help="the folder of the photos")
     parser.add_argument("--list", type=Path, default=_LIST, help="another CSV file")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the picture to write")
@@ -97,4 +97,4 @@ def _sheet(cells: list[Image.Image]) -> Image.Image:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, program="everyday.sheet"))
+    sys.exit(run(main, program="sheet"))
