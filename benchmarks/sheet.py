@@ -63,7 +63,8 @@ def main() -> None:
 def _picture(path: Path, line: dict[str, str], seed: int) -> Pixels:
     image = read_rgb(path)
     if line["shrink"]:
-        image.thumbnail([int(line["shrink"])] * 2, Image.Resampling.LANCZOS)
+        side = int(line["shrink"])
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
     image = image.crop((0, 0, image.width // 12 * 12, image.height // 12 * 12))
     return np.asarray(degrade(image, line["how"], 2, seed) if line["how"] else image)
 

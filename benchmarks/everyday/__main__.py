@@ -62,13 +62,13 @@ def main() -> None:
             progress.step()
             return numbers
 
-        for (title, row, _), numbers in zip(jobs, pool.map(one, jobs), strict=True):
-            found[title][row].append(numbers)
+        for (title, row, _), made in zip(jobs, pool.map(one, jobs), strict=True):
+            found[title][row].append(made)
     if chosen.json:
         write_json(chosen.json, found)
     print(made_by("everyday"), f"Commit {commit()}.", f"Seed {chosen.seed}.")
-    for title, numbers in found.items():
-        _print(title, numbers, len(sets[title]))
+    for title, rows in found.items():
+        _print(title, rows, len(sets[title]))
 
 
 def _print(title: str, found: Mapping[str, Sequence[Numbers]], count: int) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -58,12 +59,19 @@ def _cas(low: Pixels) -> Pixels:
     graph = av.filter.Graph()
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(low), format="rgb24")
     graph.link_nodes(
-        graph.add_buffer(width=frame.width, height=frame.height, format="rgb24", time_base="1/25"),
+        graph.add_buffer(
+            width=frame.width,
+            height=frame.height,
+            format=frame.format,
+            time_base=Fraction(1, 25),
+        ),
         graph.add("cas", "0.5"),
         graph.add("buffersink"),
     ).configure()
     graph.push(frame)
-    return np.asarray(graph.pull().to_ndarray(format="rgb24"))
+    pulled = graph.pull()
+    assert isinstance(pulled, av.VideoFrame)
+    return np.asarray(pulled.to_ndarray(format="rgb24"), np.uint8)
 
 
 def _cv2() -> Any:

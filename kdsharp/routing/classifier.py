@@ -64,7 +64,7 @@ def degradation_shares(
         return sharp
     shares, floor = _network()(found), noise_floor(found)
     possible = np.array([LEAST_NOISE.get(name, 0.0) <= floor for name in names])
-    return shares * possible + sharp * shares[~possible].sum()
+    return np.asarray(shares * possible + sharp * shares[~possible].sum(), np.float64)
 
 
 def degradations() -> list[str]:
