@@ -30,7 +30,7 @@ def test_each_picture_gets_the_model_that_it_needs(sharpen):
     assert re.fullmatch(r"out\.png: written, \d+\.\d s, small-x2-blocky\n", out)
     others = len(find_models(None)) - 1
     assert err.startswith(f"kdsharp: small-x2 or one of {others} others, by the picture: ")
-    assert "small-x2-blurred" in sharpen("gaussian.png", "-o", "out.png")[1]
+    assert "deep-small-x2-soft-medium" in sharpen("gaussian.png", "-o", "out.png")[1]
 
 
 def test_a_sharp_one_is_left_and_the_next_step_is_told(sharpen):
@@ -53,7 +53,7 @@ def test_a_folder_has_the_models_in_its_table(sharpen):
     assert code == 0
     rows = sorted(line.split(",") for line in Path("table.csv").read_text().splitlines()[1:])
     assert [row[-2:] for row in rows] == [
-        ["written", "small-x2-blurred"],
+        ["written", "deep-small-x2-soft-medium"],
         ["written", "small-x2-blocky"],
         ["left as it is", ""],
     ]

@@ -68,7 +68,7 @@ def test_a_file_is_that_of_the_command(photos, sharpener):
         taken[name] = done.model
     assert taken["sharp.png"] is None
     assert taken["a.png"] == "small-x2-blocky"
-    assert taken["b.png"] == "small-x2-blurred"
+    assert taken["b.png"] == "deep-small-x2-soft-medium"
     assert taken["c.png"] == taken["g.png"] is not None  # alpha does not matter
 
 
@@ -175,7 +175,7 @@ def test_a_video_is_that_of_the_command(photos, sharpener):
     assert (code, out) == (0, "")
     from kdsharp.video import VideoOptions
 
-    result = sharpener.video("clip.mkv", "2.mkv", VideoOptions("ffv1", steady=False))
+    result = sharpener.video("clip.mkv", "2.mkv", VideoOptions("ffv1"))
     assert result.frames == 6
     # The files hold an identity drawn at random.
     one, two = ([f.to_ndarray() for f in av.open(n).decode(video=0)] for n in ("1.mkv", "2.mkv"))
