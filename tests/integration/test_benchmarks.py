@@ -131,10 +131,16 @@ def test_presets(run):
     assert number(quick[3]) < number(slow[3])
 
 
-def test_flicker(run):
-    said = run("flicker", "--photos", "sets/mine", "--rows", "h264-300k", "--pairs", 1,
-               "--seconds", 1)  # fmt: skip
-    assert "h264-300k" in said
+def test_flicker(run, checkout):
+    folder = checkout.root / "large"
+    folder.mkdir()
+    for name, picture in (("a", data.chelsea()), ("b", data.astronaut())):
+        Image.fromarray(picture).resize((660, 400)).save(folder / f"{name}.png")
+    few = ("--pairs", 1, "--seconds", 0.5)
+    said = run("flicker", "--photos", "large", "--rows", "h264-300k", *few)
+    (row,) = rows(said)
+    assert row[0] == "h264-300k"
+    assert 20 < number(row[1]) < 50
 
 
 def test_front(run, checkout):
