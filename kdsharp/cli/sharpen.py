@@ -11,6 +11,7 @@ from kdsharp.cli.options import (
     Crisp,
     Drop,
     EngineName,
+    Load,
     Model,
     Precision,
     Preset,
@@ -19,7 +20,6 @@ from kdsharp.cli.options import (
     Scale,
     Strength,
     Threads,
-    load_sharpener,
     names_of,
 )
 from kdsharp.errors import UserError
@@ -106,7 +106,7 @@ def sharpen(
             table=table,
             observe=observe,
             video=VideoOptions(codec, crf, preset, names_of(drop)),
-            load=lambda streams: load_sharpener(runtime, upscale or scale, streams),
+            load=Load(runtime, upscale or scale),
         )
         sharpen_all(request, tell=_tell if not quiet and out != "-" else lambda _: None)
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir
+from kdsharp.progress import Progress
 from kdsharp.train.dataset.cut import cut_patches
 from kdsharp.train.dataset.patches import UNLABELLED
 from pipeline.params import Params
@@ -40,7 +41,14 @@ def main(params: Params) -> None:
                 )
             began = time.monotonic()
             labelled = split != UNLABELLED
-            cut_patches(photos, count, folder, split, wanted, recipe, scale, labelled=labelled)
+            with Progress(count, f"cutting {split} patches", "patches", lines=True) as progress:
+
+                def cut(more: int, progress: Progress = progress) -> None:
+                    progress.at(progress.done + more)
+
+                cut_patches(
+                    photos, count, folder, split, wanted, recipe, scale, cut, labelled=labelled
+                )
             rate = count / (time.monotonic() - began)
             _log.info("%s: %d patches of %d photos, %.0f/s", split, count, len(photos), rate)
 
