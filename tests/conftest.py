@@ -14,6 +14,7 @@ from tests.models import make_model
 def no_model_from_outside(monkeypatch):
     monkeypatch.delenv("KDSHARP_MODEL", raising=False)
     monkeypatch.delenv("KDSHARP_DEBUG", raising=False)
+    monkeypatch.delenv("KDSHARP_CLUSTER", raising=False)
 
 
 @pytest.fixture(scope="session")
