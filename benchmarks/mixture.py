@@ -39,7 +39,7 @@ from kdsharp.runtime.engine import Engine
 from kdsharp.sharpening.sharpener import Sharpener
 from kdsharp.tables import markdown
 
-__all__ = ["ROWS", "Gains", "degraded", "main", "measured", "table"]
+__all__ = ["ROWS", "Gains", "degraded", "main", "measured", "table", "y_psnr"]
 
 _Steps = list[dict[str, Any]]
 
@@ -159,18 +159,18 @@ def degraded(path: Path, row: str, seed: int) -> tuple[Pixels, Pixels]:
 
 def measured(low: Pixels, high: Pixels, installed: Sharpener, mixture: Sharpener) -> Gains:
     """What each way gains on one picture."""
-    before = _psnr(low, high)
+    before = y_psnr(low, high)
     mask = Image.fromarray(low).filter(ImageFilter.UnsharpMask(1, 80, 0))
     gains = {UNSHARP: np.asarray(mask)}
     gains |= {INSTALLED: installed.array(low), MIXTURE: mixture.array(low)}
-    found = {name: _psnr(sharp, high) - before for name, sharp in gains.items()}
+    found = {name: y_psnr(sharp, high) - before for name, sharp in gains.items()}
     router = installed.router
     origin = getattr(router.choose(low), "origin", (0, 0))
     each = []
     for name in router.cards:
         out = low.copy()
         router.fitted(Choice(name, origin)).array(low, out)
-        each.append(_psnr(out, high) - before)
+        each.append(y_psnr(out, high) - before)
     best = max(0.0, found[INSTALLED], found[MIXTURE], *each)
     return {"input": before, **found, BEST: best}
 
@@ -215,7 +215,8 @@ def _seconds(call: Callable[[Any], object], given: object) -> float:
     return time.process_time() - began
 
 
-def _psnr(output: Pixels, truth: Pixels) -> float:
+def y_psnr(output: Pixels, truth: Pixels) -> float:
+    """PSNR on luma without two pixels at each side, 60 dB at most."""
     inner = (slice(2, -2),) * 2
     return min(psnr(luma_studio(output)[inner], luma_studio(truth)[inner]), _SAME)
 

@@ -103,6 +103,7 @@ class ExportParams(_Section):
     name: str
     tolerance: Annotated[float, Gt(0), Le(0.01)]
     int8: bool
+    codes: Annotated[int, Ge(1), Le(64)] = 16
     calibration: _Count
     int8_loss_db: Annotated[float, Ge(0)]
 

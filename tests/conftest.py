@@ -63,3 +63,11 @@ def mixed_model(tmp_path_factory) -> Path:
     from tests.mixed import make_mixed_model  # imports torch
 
     return make_mixed_model(tmp_path_factory.mktemp("mixed") / "model")
+
+
+@pytest.fixture(scope="session")
+def code_book(tmp_path_factory) -> Path:
+    """The same with a code book of three mixtures in int8."""
+    from tests.mixed import make_code_book  # imports torch
+
+    return make_code_book(tmp_path_factory.mktemp("codes") / "model")

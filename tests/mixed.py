@@ -3,11 +3,13 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from kdsharp.files import sha256_file
-from kdsharp.runtime.card import File, Mixture, write_card
+from kdsharp.runtime.card import File, Mixture, read_card, write_card
 from kdsharp.train.config import StudentConfig
+from kdsharp.train.export.codes import Looks, add_codes, look_at
 from kdsharp.train.export.fp32 import write_onnx
 from kdsharp.train.export.mixture import write_kernels, write_mixer
 from kdsharp.train.student.mixture import MixedStudent
@@ -44,4 +46,24 @@ def make_mixed_model(folder: Path, student: MixedStudent | None = None) -> Path:
         mixture=Mixture(student.config.mixture, mixer, kernels),
     )
     write_card(folder, card)
+    return folder
+
+
+def make_looks(student: MixedStudent, count: int = 12) -> Looks:
+    """Patches from smooth to noisy, each of another mixture; the truth is what that makes of it."""
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[0:40, 0:40]
+    wave = 128 + 60 * np.sin(rows / 3) * np.cos(columns / 4)
+    levels = np.arange(count)[:, None, None] * 6
+    low = np.clip(wave + levels * random.standard_normal((count, 40, 40)), 0, 255).astype(np.uint8)
+    with torch.no_grad():
+        made = student(torch.from_numpy(low / np.float32(255))[:, None])[:, 0].numpy()
+    return look_at(student, low, np.rint(255 * made.clip(0, 1)).astype(np.uint8))
+
+
+def make_code_book(folder: Path, student: MixedStudent | None = None, count: int = 3) -> Path:
+    """The model folder of `student` with a code book of `count` mixtures."""
+    student = student or make_student()
+    make_mixed_model(folder, student)
+    add_codes(folder, read_card(folder), student, make_looks(student), count, 4)
     return folder

@@ -5,24 +5,26 @@ Every key is described in docs/model-format.md.
 
 import dataclasses
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from kdsharp.errors import UserError
 from kdsharp.files import sha256_file, write_json
+from kdsharp.runtime.keys import Keys, is_count, is_digest, is_plain_name
 
 __all__ = [
     "CARD",
     "FORMAT",
     "Card",
+    "Code",
     "File",
     "Int8",
     "Mixture",
     "Tensor",
     "Upscaler",
+    "check_file",
     "read_card",
     "write_card",
 ]
@@ -30,10 +32,13 @@ __all__ = [
 CARD = "card.json"
 """The name of the card in a model folder."""
 
-FORMAT = 5
+FORMAT = 6
 """The format that this version writes, and the newest it reads.
 
-Format 1 had no `int8`, 2 no `gate`, 3 no `upscaler` and no `upscaler_int8`, 4 no `mixture`."""
+Format 1 had no `int8`, 2 no `gate`, 3 no `upscaler` and no `upscaler_int8`, 4 no `mixture`, and 5
+no `codes` in it."""
+
+_UNEVEN = 1e-6  # by so much the shares of a code may miss 1
 
 
 @dataclass(frozen=True)
@@ -81,16 +86,27 @@ class File:
 
 
 @dataclass(frozen=True)
+class Code:
+    """A point of the code book: the mixture by these `shares` of the sets, in whole numbers."""
+
+    file: str
+    sha256: str
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Mixture:
     """The model's kernels follow from the picture: `sets` of them are mixed.
 
     `mixer` tells the share of each from windows of the picture, and `kernels` sums them to the
-    constants of the model's file, whose own are those of one picture.
+    constants of the model's file, whose own are those of one picture. In whole numbers a picture
+    gets the one of the `codes` whose shares are nearest; the first of them is the card's `int8`.
     """
 
     sets: int
     mixer: File
     kernels: File
+    codes: tuple[Code, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,6 +141,14 @@ class Card:
     upscaler_int8: Upscaler | None = None
     mixture: Mixture | None = None
 
+    @property
+    def files(self) -> tuple[File, ...]:
+        """All files of the folder that the card names, each once."""
+        found: list[Any] = [self, self.int8, self.upscaler, self.upscaler_int8]
+        if self.mixture:
+            found += [self.mixture.mixer, self.mixture.kernels, *self.mixture.codes]
+        return tuple(dict.fromkeys(File(part.file, part.sha256) for part in found if part))
+
 
 def read_card(folder: Path, *, files: bool = True) -> Card:
     """The checked card of the model in `folder`; its files exist and have the recorded SHA-256.
@@ -139,11 +163,9 @@ def read_card(folder: Path, *, files: bool = True) -> Card:
     path = folder / CARD
     if not path.is_file():
         raise UserError(f"{folder}: not a model folder: it has no {CARD}")
-    card = _card(_Keys(path, _load(path)))
-    mixed = (card.mixture.mixer, card.mixture.kernels) if card.mixture else ()
-    for part in (card, card.int8, card.upscaler, card.upscaler_int8, *mixed):
-        if part is not None and files:
-            _check_file(folder / part.file, part.sha256)
+    card = _card(Keys(path, _load(path)))
+    for part in card.files if files else ():
+        check_file(folder / part.file, part.sha256)
     return card
 
 
@@ -163,58 +185,15 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number in JSON")
 
 
-def _check_file(path: Path, sha256: str) -> None:
+def check_file(path: Path, sha256: str) -> None:
+    """Raises `UserError` unless there is a file at `path` with this SHA-256."""
     if not path.is_file():
         raise UserError(f"{path}: the model file that the card names is missing")
     if sha256_file(path) != sha256:
         raise UserError(f"{path}: is damaged, or not this card's model: its SHA-256 differs")
 
 
-class _Keys:
-    """The keys of one JSON object, each read and checked once."""
-
-    def __init__(self, path: Path, value: Any, prefix: str = "") -> None:
-        self.path, self.prefix = path, prefix
-        if not isinstance(value, dict):
-            raise UserError(f"{path}: {prefix.rstrip('.') or 'the card'} must be an object")
-        self.left = dict(value)
-
-    def get(self, key: str, expected: str, valid: Callable[[Any], bool]) -> Any:
-        if key not in self.left:
-            raise UserError(f"{self.path}: {self.prefix}{key} is missing")
-        value = self.left.pop(key)
-        if not valid(value):
-            raise UserError(
-                f"{self.path}: {self.prefix}{key} must be {expected}, not {value!r:.60}"
-            )
-        return value
-
-    def text(self, key: str) -> str:
-        return str(self.get(key, "a non-empty text", lambda v: isinstance(v, str) and v != ""))
-
-    def one_of(self, key: str, *choices: Any) -> Any:
-        expected = " or ".join("null" if choice is None else str(choice) for choice in choices)
-        return self.get(key, expected, lambda v: not isinstance(v, bool) and v in choices)
-
-    def whole(self, key: str, least: int) -> int:
-        return int(self.get(key, f"a whole number >= {least}", lambda v: _int(v) and v >= least))
-
-    def object(self, key: str) -> dict[str, Any]:
-        return dict(self.get(key, "an object", lambda v: isinstance(v, dict)))
-
-    def object_or_null(self, key: str) -> dict[str, Any] | None:
-        found = self.get(key, "null or an object", lambda v: v is None or isinstance(v, dict))
-        return None if found is None else dict(found)
-
-    def number(self, key: str) -> float:
-        return float(self.get(key, "a finite number", _finite))
-
-    def done(self) -> None:
-        if self.left:
-            raise UserError(f"{self.path}: {self.prefix}{next(iter(self.left))} is an unknown key")
-
-
-def _card(keys: _Keys) -> Card:
+def _card(keys: Keys) -> Card:
     version = keys.whole("format", 1)
     if version > FORMAT:
         raise UserError(f"{keys.path}: format {version} was made by a newer kdsharp: update it")
@@ -223,8 +202,8 @@ def _card(keys: _Keys) -> Card:
     card = Card(
         format=FORMAT,
         name=keys.text("name"),
-        file=keys.get("file", "a plain file name", _plain_name),
-        sha256=keys.get("sha256", "64 hexadecimal digits", _digest),
+        file=keys.get("file", "a plain file name", is_plain_name),
+        sha256=keys.get("sha256", "64 hexadecimal digits", is_digest),
         degradation=keys.text("degradation"),
         scale=keys.whole("scale", 1),
         color=color,
@@ -234,27 +213,28 @@ def _card(keys: _Keys) -> Card:
         receptive_radius=keys.whole("receptive_radius", 0),
         grid=keys.whole("grid", 1),
         parameters=keys.whole("parameters", 0),
-        macs_per_pixel=float(keys.get("macs_per_pixel", "a number >= 0", _count)),
+        macs_per_pixel=float(keys.get("macs_per_pixel", "a number >= 0", is_count)),
         lineage=keys.object("lineage"),
         metrics=keys.object("metrics"),
         int8=_int8(keys, channels) if version > 1 else None,
         gate=_gate(keys) if version > 2 else None,
         upscaler=_upscaler(keys, "upscaler", channels) if version > 3 else None,
         upscaler_int8=_upscaler(keys, "upscaler_int8", channels) if version > 3 else None,
-        mixture=_mixture(keys) if version > 4 else None,
+        mixture=_mixture(keys, version) if version > 4 else None,
     )
     keys.done()
+    _check_codes(keys, card)
     return card
 
 
-def _int8(outer: _Keys, channels: int) -> Int8 | None:
+def _int8(outer: Keys, channels: int) -> Int8 | None:
     found = outer.object_or_null("int8")
     if found is None:
         return None
-    keys = _Keys(outer.path, found, "int8.")
+    keys = Keys(outer.path, found, "int8.")
     int8 = Int8(
-        file=keys.get("file", "a plain file name", _plain_name),
-        sha256=keys.get("sha256", "64 hexadecimal digits", _digest),
+        file=keys.get("file", "a plain file name", is_plain_name),
+        sha256=keys.get("sha256", "64 hexadecimal digits", is_digest),
         input=_tensor(keys, "input", channels, "uint8", 255),
         output=_tensor(keys, "output", channels, "uint8", 255),
         loss_db=keys.number("loss_db"),
@@ -263,14 +243,14 @@ def _int8(outer: _Keys, channels: int) -> Int8 | None:
     return int8
 
 
-def _upscaler(outer: _Keys, key: str, channels: int) -> Upscaler | None:
+def _upscaler(outer: Keys, key: str, channels: int) -> Upscaler | None:
     found = outer.object_or_null(key)
     if found is None:
         return None
-    keys = _Keys(outer.path, found, f"{key}.")
+    keys = Keys(outer.path, found, f"{key}.")
     upscaler = Upscaler(
-        file=keys.get("file", "a plain file name", _plain_name),
-        sha256=keys.get("sha256", "64 hexadecimal digits", _digest),
+        file=keys.get("file", "a plain file name", is_plain_name),
+        sha256=keys.get("sha256", "64 hexadecimal digits", is_digest),
         input=_tensor(keys, "input", channels),
         output=_tensor(keys, "output", channels),
         receptive_radius=keys.whole("receptive_radius", 0),
@@ -279,38 +259,76 @@ def _upscaler(outer: _Keys, key: str, channels: int) -> Upscaler | None:
     return upscaler
 
 
-def _mixture(outer: _Keys) -> Mixture | None:
+def _mixture(outer: Keys, version: int) -> Mixture | None:
     found = outer.object_or_null("mixture")
     if found is None:
         return None
-    keys = _Keys(outer.path, found, "mixture.")
-    mixture = Mixture(keys.whole("sets", 1), _file(keys, "mixer"), _file(keys, "kernels"))
+    keys = Keys(outer.path, found, "mixture.")
+    sets, mixer, kernels = keys.whole("sets", 1), _file(keys, "mixer"), _file(keys, "kernels")
+    codes = keys.list("codes") if version > 5 else []
     keys.done()
-    return mixture
+    read = (_code(outer.path, code, number, sets) for number, code in enumerate(codes))
+    return Mixture(sets, mixer, kernels, tuple(read))
 
 
-def _file(outer: _Keys, key: str) -> File:
-    keys = _Keys(outer.path, outer.object(key), f"{outer.prefix}{key}.")
+def _code(path: Path, found: Any, number: int, sets: int) -> Code:
+    keys = Keys(path, found, f"mixture.codes[{number}].")
+    file = keys.get("file", "a plain file name", is_plain_name)
+    sha256 = keys.get("sha256", "64 hexadecimal digits", is_digest)
+    expected = f"{sets} numbers from 0 to 1, whose sum is 1"
+    shares = keys.get("shares", expected, lambda value: _is_mixture(value, sets))
+    keys.done()
+    return Code(file, sha256, tuple(map(float, shares)))
+
+
+def _is_mixture(value: Any, sets: int) -> bool:
+    if not isinstance(value, list) or len(value) != sets:
+        return False
+    # Written so that NaN, which a card cannot hold, would fail as well.
+    return all(is_count(v) and v <= 1 for v in value) and abs(sum(value) - 1) <= _UNEVEN
+
+
+def _check_codes(keys: Keys, card: Card) -> None:
+    """The code book and `int8` stand or fall together, and no two codes are the same."""
+    if card.mixture is None:
+        return
+    codes, int8 = card.mixture.codes, card.int8
+    first = (codes[0].file, codes[0].sha256) if codes else None
+    if first != ((int8.file, int8.sha256) if int8 else None):
+        raise UserError(f"{keys.path}: mixture.codes must begin with the file of int8")
+    _check_apart(keys, "shares", [code.shares for code in codes])
+    _check_apart(keys, "file", [code.file for code in codes])
+
+
+def _check_apart(keys: Keys, key: str, values: Sequence[Any]) -> None:
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            place = f"mixture.codes[{number}].{key}"
+            raise UserError(f"{keys.path}: {place} is that of another code: {value!r:.60}")
+
+
+def _file(outer: Keys, key: str) -> File:
+    keys = Keys(outer.path, outer.object(key), f"{outer.prefix}{key}.")
     file = File(
-        file=keys.get("file", "a plain file name", _plain_name),
-        sha256=keys.get("sha256", "64 hexadecimal digits", _digest),
+        file=keys.get("file", "a plain file name", is_plain_name),
+        sha256=keys.get("sha256", "64 hexadecimal digits", is_digest),
     )
     keys.done()
     return file
 
 
-def _gate(outer: _Keys) -> Mapping[str, Any] | None:
+def _gate(outer: Keys) -> Mapping[str, Any] | None:
     """The section as it is, checked: it has a decision's id, or says why there is none."""
     found = outer.object_or_null("gate")
     if found is not None:
-        keys = _Keys(outer.path, found, "gate.")
+        keys = Keys(outer.path, found, "gate.")
         judged = keys.get("judged", "true or false", lambda v: isinstance(v, bool))
         keys.text("decision" if judged else "why")
     return found
 
 
-def _tensor(outer: _Keys, key: str, channels: int, dtype: str = "float32", most: int = 1) -> Tensor:
-    keys = _Keys(outer.path, outer.object(key), f"{outer.prefix}{key}.")
+def _tensor(outer: Keys, key: str, channels: int, dtype: str = "float32", most: int = 1) -> Tensor:
+    keys = Keys(outer.path, outer.object(key), f"{outer.prefix}{key}.")
     tensor = Tensor(
         name=keys.text("name"),
         channels=int(keys.one_of("channels", channels)),
@@ -322,29 +340,6 @@ def _tensor(outer: _Keys, key: str, channels: int, dtype: str = "float32", most:
     return tensor
 
 
-def _range(keys: _Keys, most: int) -> tuple[float, float]:
+def _range(keys: Keys, most: int) -> tuple[float, float]:
     low, high = keys.one_of("range", [0, most])
     return float(low), float(high)
-
-
-def _int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _finite(value: Any) -> bool:
-    return _int(value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _count(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-
-
-def _digest(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
-
-
-def _plain_name(value: Any) -> bool:
-    """A name inside the folder: a card from elsewhere must not reach other files."""
-    return (
-        isinstance(value, str) and value not in ("", ".", "..") and not set(value) & set("/\\\0:")
-    )

@@ -133,7 +133,7 @@ def _timed(folder: Path, name: str, precision: str, seconds: float) -> Timing:
         engine = load_engine(folder, name, precision=precision)
     except UserError as error:
         return Timing(name, precision, problem=str(error))
-    return Timing(name, precision, engine.device, _median(engine, seconds) * 1000)
+    return Timing(name, precision, engine.device, _median(engine.alone(), seconds) * 1000)
 
 
 def _median(engine: Engine, seconds: float) -> float:

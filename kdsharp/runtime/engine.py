@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from kdsharp.errors import UserError
 from kdsharp.runtime import onnxruntime, openvino
-from kdsharp.runtime.card import Card, Int8, Tensor, Upscaler, read_card
+from kdsharp.runtime.card import Card, Code, Int8, Tensor, Upscaler, check_file, read_card
 from kdsharp.runtime.hardware import Fill, Infer, Loaded, best_engine, best_precision
-from kdsharp.runtime.mixture import Mixing, load_mixing
+from kdsharp.runtime.mixture import Mixing, load_code_book, load_mixing
 from kdsharp.runtime.windows import Shares
 
 __all__ = [
@@ -68,6 +68,11 @@ class Engine:
         if self.mixing is None:
             return self
         return dataclasses.replace(self, infer=self.mixing.fold(shares), mixing=None)
+
+    def alone(self) -> "Engine":
+        """The same with one mixture for all pictures, the even one: to time the network alone."""
+        mixture = self.card.mixture
+        return self.mixed((1 / mixture.sets,) * mixture.sets) if mixture else self
 
     def run(self, planes_NCHW: Planes) -> Planes:
         """The sharpened planes, same shape, not clipped to 0..1.
@@ -130,7 +135,8 @@ def load_engine(
         )
     mixing = None
     if card.mixture:
-        mixing = _load_mixing(Path(folder), card, part, engine, threads, streams)
+        load_mixture = _load_code_book if isinstance(part, Int8) else _load_mixing
+        mixing = load_mixture(Path(folder), card, part, engine, threads, streams)
         loaded = Loaded(mixing.whole)
     else:
         loaded = _load(Path(folder), part, engine, threads, streams)
@@ -191,6 +197,33 @@ def _load_mixing(
     return _tried(load, lambda mixing: mixing.whole, path, part, engine, 1)
 
 
+def _load_code_book(
+    folder: Path,
+    card: Card,
+    part: Card | Int8,
+    engine: str,
+    threads: int | None,
+    streams: int,
+) -> Mixing:
+    """The same in whole numbers; the first code, which most pictures get, is tried out at once."""
+    mixture = card.mixture
+    assert mixture is not None and isinstance(part, Int8)
+
+    def load(code: Code) -> Infer:
+        # The folder may hold another model by now: this may be long after its card was read.
+        check_file(folder / code.file, code.sha256)
+        made = dataclasses.replace(part, file=code.file, sha256=code.sha256)
+        return _load(folder, made, engine, threads, streams).infer
+
+    def book() -> Mixing:
+        mixing = load_code_book(folder, mixture, load)
+        mixing.look(np.zeros((3, 5), np.uint8))
+        return mixing
+
+    path, shares = folder / mixture.mixer.file, mixture.codes[0].shares
+    return _tried(book, lambda mixing: mixing.fold(shares), path, part, engine, 1)
+
+
 def _tried(
     load: Callable[[], _Loaded],
     runs: Callable[[_Loaded], Infer],
@@ -205,6 +238,8 @@ def _tried(
         loaded = load()
         # 3x5: odd on both sides, so that the padding inside the graph is tried as well.
         probe = np.asarray(runs(loaded)(np.zeros((1, source.channels, 3, 5), source.dtype)))
+    except UserError:  # of a file within
+        raise
     except ImportError as error:
         raise UserError(f"engine {engine} is not installed: {_INSTALL[engine]}") from error
     except Exception as error:  # each engine has its own family of errors

@@ -2,7 +2,8 @@
 
 A small network looks at windows of the picture and gives each set its share. The kernels are summed
 by their shares, and what then runs is one plain model. `kdsharp/train/student/mixture.py` is the
-same in training.
+same in training. In whole numbers mixtures are made beforehand, a code book of them, and a picture
+gets the nearest.
 """
 
 from collections.abc import Callable
@@ -14,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kdsharp.runtime.card import Mixture
+from kdsharp.runtime.card import Code, Mixture
 from kdsharp.runtime.hardware import Fill, Infer, Kernels
 from kdsharp.runtime.windows import Shares, looked_at, rounded
 
-__all__ = ["Mixing", "load_mixing"]
+__all__ = ["Mixing", "load_code_book", "load_mixing", "nearest"]
 
 _KEPT = 8  # mixtures that stay compiled
 
@@ -43,11 +44,8 @@ class Mixing:
 
 def load_mixing(folder: Path, mixture: Mixture, fill: Fill) -> Mixing:
     """The mixing of the model in `folder`; `fill` runs the model with other kernels."""
-    mixer, kernels = (_session(folder / part.file) for part in (mixture.mixer, mixture.kernels))
+    kernels = _session(folder / mixture.kernels.file)
     names = [output.name for output in kernels.get_outputs()]
-
-    def look(picture: npt.NDArray[Any]) -> Shares:
-        return rounded(mixer.run(None, {"windows": looked_at(picture)})[0])
 
     @lru_cache(_KEPT)
     def fold(shares: Shares) -> Infer:
@@ -55,7 +53,39 @@ def load_mixing(folder: Path, mixture: Mixture, fill: Fill) -> Mixing:
         folded: Kernels = dict(zip(names, summed, strict=True))
         return fill(folded)
 
-    return Mixing(look, fold)
+    return Mixing(_looking(folder, mixture), fold)
+
+
+def load_code_book(folder: Path, mixture: Mixture, load: Callable[[Code], Infer]) -> Mixing:
+    """The same in whole numbers: what runs is the nearest of the codes.
+
+    `load` makes a code ready, which takes as long as a large photo: that is done when the first
+    picture needs it, and the last few stay ready.
+    """
+    points = np.array([code.shares for code in mixture.codes])
+    ready = lru_cache(_KEPT)(load)
+
+    def fold(shares: Shares) -> Infer:
+        return ready(mixture.codes[nearest(points, shares)])
+
+    return Mixing(_looking(folder, mixture), fold)
+
+
+def nearest(points: npt.NDArray[np.float64], shares: Shares) -> int:
+    """Which row of `points` (codes, sets) is nearest to `shares`; of equals the first."""
+    return int(np.argmin(np.sum((points - np.array(shares)) ** 2, axis=1)))
+
+
+def _looking(folder: Path, mixture: Mixture) -> Callable[[npt.NDArray[Any]], Shares]:
+    mixer = _session(folder / mixture.mixer.file)
+
+    def look(picture: npt.NDArray[Any]) -> Shares:
+        shares = mixer.run(None, {"windows": looked_at(picture)})[0]
+        if shares.shape != (mixture.sets,):
+            raise ValueError(f"it gives shares {shares.shape}, not those of {mixture.sets} sets")
+        return rounded(shares)
+
+    return look
 
 
 def _session(path: Path) -> Any:

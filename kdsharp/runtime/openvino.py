@@ -29,15 +29,8 @@ def fillable(path: Path, source: Tensor, target: Tensor, threads: int | None, st
     """As `load`, for a file whose constants, `w0`, `b0` and so on, follow from the picture.
 
     They become inputs, so that the model is compiled once: that takes 35 ms, and the convolutions
-    then a sixth longer. In whole numbers they cannot, and the model is compiled each time.
+    then a sixth longer. In whole numbers they cannot: those that are mixed are files of their own.
     """
-    if source.dtype != "float32":
-
-        def compiled_anew(kernels: Kernels) -> Infer:
-            made = _compiled(_with_constants(_read(path), kernels), threads, streams)
-            return lambda planes_NCHW: _run(made, {source.name: planes_NCHW}, target.name)
-
-        return compiled_anew
     compiled = _compiled(_with_inputs(_read(path)), threads, streams)
 
     def fill(kernels: Kernels) -> Infer:
@@ -76,7 +69,7 @@ def _with_inputs(model: Any) -> Any:
     """`model` with inputs instead of the constants of its convolutions."""
     opset = import_openvino().opset13
     inputs = []
-    for constant in _constants(model, ""):
+    for constant in _constants(model):
         port = opset.parameter(list(constant.shape), constant.get_element_type())
         port.output(0).set_names({constant.get_friendly_name()})
         _replace(constant, port)
@@ -85,20 +78,9 @@ def _with_inputs(model: Any) -> Any:
     return model
 
 
-def _with_constants(model: Any, kernels: Kernels) -> Any:
-    """`model` with other constants, by their names."""
-    opset = import_openvino().opset13
-    for constant in _constants(model, *kernels):
-        made = opset.constant(kernels[constant.get_friendly_name()], constant.get_element_type())
-        _replace(constant, made)
-    return model
-
-
-def _constants(model: Any, *names: str) -> list[Any]:
-    """Those with these names; without, those of the convolutions: a letter and a number."""
+def _constants(model: Any) -> list[Any]:
+    """Those of the convolutions: a letter and a number."""
     found = [op for op in model.get_ops() if op.get_type_name() == "Constant"]
-    if names != ("",):
-        return [op for op in found if op.get_friendly_name() in names]
     return [op for op in found if _CONVOLUTION.fullmatch(op.get_friendly_name())]
 
 

@@ -16,7 +16,7 @@ Signature = tuple[tuple[str, int, int, int], ...]
 """Name, inode, time of change and size of every file of a folder; empty if there is no folder."""
 
 _MOST = 512 * 1024 * 1024  # bytes of a file; those that ship have less than a megabyte
-_FILES = 64  # of a folder that are looked at
+_FILES = 128  # of a folder that are looked at
 
 
 class Snapshot:
@@ -53,10 +53,8 @@ class Snapshot:
         self.folder.mkdir()
         self._copy(CARD)
         card = read_card(self.folder, files=False)
-        mixed = (card.mixture.mixer, card.mixture.kernels) if card.mixture else ()
-        for part in (card, card.int8, card.upscaler, card.upscaler_int8, *mixed):
-            if part is not None:
-                self._copy(part.file)
+        for part in card.files:
+            self._copy(part.file)
         return read_card(self.folder)
 
     def _copy(self, name: str) -> None:

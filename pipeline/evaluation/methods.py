@@ -69,6 +69,9 @@ def method_keys(params: Params) -> dict[str, str]:
     }
     if card.int8:
         own["student_int8"] = card.int8.sha256
+    if card.mixture:  # what a picture gets is decided by all of its files
+        whole = " ".join(part.sha256 for part in card.files)
+        own |= {name: whole for name in own if name.startswith("student_")}
     shared = f"{params.degradation.model_dump_json()} {_code()}"
     return {name: f"{name} {key} {shared}" for name, key in own.items()}
 

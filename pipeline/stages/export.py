@@ -16,11 +16,12 @@ import numpy.typing as npt
 from kdsharp.color import luma
 from kdsharp.files import atomic_dir, sha256_file
 from kdsharp.metrics import METRICS
-from kdsharp.runtime.card import FORMAT, Card, File, Int8, Mixture, Tensor, write_card
+from kdsharp.runtime.card import FORMAT, Card, File, Mixture, Tensor, write_card
 from kdsharp.runtime.engine import ENGINES, load_engine
 from kdsharp.sharpening.sharpener import Sharpener
 from kdsharp.train.dataset.patches import load_patches
 from kdsharp.train.export.add_upscalers import add_upscalers
+from kdsharp.train.export.codes import LOOKS, add_codes, int8_part, look_at
 from kdsharp.train.export.fp32 import INPUT, OUTPUT, check_parity, write_onnx
 from kdsharp.train.export.int8 import check_int8, write_int8
 from kdsharp.train.export.mixture import write_kernels, write_mixer
@@ -57,7 +58,7 @@ def main(params: Params) -> None:
         for name in engines:
             worst = check_parity(student, load_engine(folder, name).run, params.export.tolerance)
             _log.info("%s agrees with the trained student to %.1e on odd sizes", name, worst)
-        if params.export.int8 and card.mixture is None:
+        if params.export.int8:
             card = _add_int8(student, card, folder, engines, params)
         card = add_upscalers(folder, engines, params.export.tolerance)
         card = _with_metrics(card, folder, params)
@@ -84,11 +85,11 @@ def _add_int8(
     student: Student, card: Card, folder: Path, engines: Sequence[str], params: Params
 ) -> Card:
     """Write the int8 file and prove it; the card with it, its loss still unknown."""
+    if isinstance(student, MixedStudent):
+        return _add_codes(student, card, folder, engines, params)
     quantized = quantize(student, _calibration(student, params.export.calibration))
     write_int8(quantized, folder / _FILE_INT8)
-    port = Tensor(INPUT, student.planes, dtype="uint8", range=(0.0, 255.0))
-    output = dataclasses.replace(port, name=OUTPUT)
-    int8 = Int8(_FILE_INT8, sha256_file(folder / _FILE_INT8), port, output, loss_db=0.0)
+    int8 = int8_part(student.planes, _FILE_INT8, sha256_file(folder / _FILE_INT8))
     card = dataclasses.replace(card, int8=int8)
     write_card(folder, card)
     for name in engines:
@@ -97,14 +98,39 @@ def _add_int8(
     return card
 
 
+def _add_codes(
+    student: MixedStudent, card: Card, folder: Path, engines: Sequence[str], params: Params
+) -> Card:
+    """The same of a mixture: a code book, each of whose files is proven."""
+    pairs, export = load_patches(PATCHES, "train"), params.export
+    chosen = _evenly(len(pairs), LOOKS)
+    looks = look_at(student, *(_luma(rows[chosen]) for rows in (pairs.lr_NHWC, pairs.hr_NHWC)))
+    card, made = add_codes(folder, card, student, looks, export.codes, export.calibration)
+    codes = card.mixture.codes if card.mixture else ()
+    for name in engines:
+        engine = load_engine(folder, name, precision="int8")
+        runs = [engine.mixed(code.shares).run8 for code in codes]
+        worst = max(map(check_int8, made, runs))
+        _log.info("%s agrees with %d codes in all but %.2g of the values", name, len(codes), worst)
+    return card
+
+
 def _calibration(student: Student, count: int) -> npt.NDArray[np.uint8]:
     """Training patches as the student sees them, (N, C, H, W), taken evenly from all."""
     low_NHWC = load_patches(PATCHES, "train").lr_NHWC
-    chosen = np.linspace(0, len(low_NHWC) - 1, min(count, len(low_NHWC))).astype(int)
-    rgb_NHWC = np.asarray(low_NHWC[chosen])
+    rgb_NHWC = np.asarray(low_NHWC[_evenly(len(low_NHWC), count)])
     if student.config.color == "rgb":
         return rgb_NHWC.transpose(0, 3, 1, 2)
-    return np.rint(luma(rgb_NHWC)).astype(np.uint8)[:, None]
+    return _luma(rgb_NHWC)[:, None]
+
+
+def _evenly(of: int, count: int) -> npt.NDArray[np.int_]:
+    """Positions of `count` of so many, all of them if there are fewer."""
+    return np.linspace(0, of - 1, min(count, of)).astype(int)
+
+
+def _luma(rgb_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    return np.rint(luma(rgb_NHWC)).astype(np.uint8)
 
 
 def _with_metrics(card: Card, folder: Path, params: Params) -> Card:

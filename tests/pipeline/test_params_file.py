@@ -21,6 +21,7 @@ def kept(tmp_path):
 
 
 LATER = {
+    "codes",
     "convs",
     "drawings",
     "environment",

@@ -1,8 +1,8 @@
 """What earlier versions wrote is read, or refused with the command that migrates it.
 
 `tests/data/old` holds real ones: published model folders of card formats 2 to 4, as git had them;
-one of format 1, which nothing was published in, whose card the code of that time wrote; and a gate
-set that was cut by version 0.1.
+one of format 1, and one with a mixture of format 5, which nothing was published in, whose cards the
+code of that time wrote; and a gate set that was cut by version 0.1.
 """
 
 import json
@@ -24,7 +24,7 @@ from pipeline.tracking.store import open_store
 OLD = Path(__file__).parents[1] / "data" / "old"
 PARAMS = Path(__file__).parents[1] / "pipeline" / "kept" / "params-0.1.yaml"
 # A format, and what its cards had that those before had not.
-FORMATS = {1: set(), 2: {"int8"}, 3: {"gate"}, 4: {"upscaler", "upscaler_int8"}}
+FORMATS = {1: set(), 2: {"int8"}, 3: {"gate"}, 4: {"upscaler", "upscaler_int8"}, 5: {"mixture"}}
 
 
 @pytest.mark.parametrize("version", FORMATS)
@@ -46,7 +46,7 @@ def test_a_model_folder_of_each_format_is_read_and_sharpens(version):
 
 
 def test_every_format_before_that_of_today_is_kept():
-    # Raising FORMAT asks for a folder of the format that has just become an old one; 5 is today's.
+    # Raising FORMAT asks for a folder of the format that has just become an old one; 6 is today's.
     assert list(FORMATS) == list(range(1, FORMAT))
     assert sum(path.stat().st_size for path in OLD.rglob("*") if path.is_file()) < 300_000
 

@@ -57,10 +57,7 @@ def write_model_card(
     `settings` are the sections of params.yaml that made its patches, such as
     {"patches": {"size": 128}}: the card's lineage is about teacher and student alone.
     """
-    mixed = (card.mixture.mixer, card.mixture.kernels) if card.mixture else ()
-    parts = (card, card.int8, card.upscaler, card.upscaler_int8, *mixed)
-    names = [part.file for part in parts if part]
-    sizes = {name: (folder / name).stat().st_size for name in names}
+    sizes = {part.file: (folder / part.file).stat().st_size for part in card.files}
     write_text(folder / PAGE, model_card(card, photos, settings or {}, sizes))
 
 
@@ -99,6 +96,12 @@ def _what(card: Card, sizes: Mapping[str, int]) -> str:
             f" The kernels follow from the picture: `{mixer}` ({sizes[mixer]:,} bytes) looks at it "
             f"once, and `{kernels}` ({sizes[kernels]:,}) mixes {card.mixture.sets} sets of them."
         )
+        if codes := card.mixture.codes:
+            whole = sum(sizes[code.file] for code in codes)
+            mixture += (
+                f" In whole numbers there are {len(codes)} mixtures, each a file of its own "
+                f"({whole:,} bytes in all), and a picture gets the nearest."
+            )
     return _paragraph(
         f"{_convs(card)} convolutions that sharpen a picture at its own size. They undo {undo}. "
         f"The network sees {sees}. {card.parameters:,} parameters, {card.macs_per_pixel:,.0f} "

@@ -78,15 +78,18 @@ def _parity(folder: Path, engine: Engine) -> float:
 
 
 def _parity_int8(folder: Path, engine: Engine) -> float | None:
-    """None where only one engine is installed."""
+    """None where only one engine is installed. Of a mixture each code is compared."""
     from kdsharp.train.export.fp32 import ODD_SIZES
 
     random, channels = np.random.default_rng(0), engine.card.input.channels
     sizes = [(2, channels, *size) for size in ODD_SIZES]
     planes = [random.integers(0, 256, size, dtype=np.uint8) for size in sizes]
+    mixture = engine.card.mixture
+    codes = [code.shares for code in mixture.codes] if mixture else [()]
     found = [
-        np.abs(other.run8(x_NCHW).astype(int) - engine.run8(x_NCHW)).max() / 255
+        np.abs(other.mixed(code).run8(x_NCHW).astype(int) - one.run8(x_NCHW)).max() / 255
         for other in (load_engine(folder, name, precision="int8") for name in _others(engine))
+        for code, one in ((code, engine.mixed(code)) for code in codes)
         for x_NCHW in planes
     ]
     return float(max(found)) if found else None

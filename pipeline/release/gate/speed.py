@@ -47,11 +47,12 @@ def time_alone(run: Run) -> float:
 def frame(role: Role, model: Model) -> Run:
     """What is timed: the model alone, on one frame; in 8 bit where it computes in int8."""
     height, width = _FRAME[role]
-    shape = (1, model.engine.card.input.channels, height, width)
+    engine = model.engine.alone()
+    shape = (1, engine.card.input.channels, height, width)
     random = np.random.default_rng(0)
-    if model.engine.precision == "int8":
-        return partial(model.engine.run8, random.integers(0, 256, shape, dtype=np.uint8))
-    return partial(model.engine.run, random.random(shape, dtype=np.float32))
+    if engine.precision == "int8":
+        return partial(engine.run8, random.integers(0, 256, shape, dtype=np.uint8))
+    return partial(engine.run, random.random(shape, dtype=np.float32))
 
 
 def _ratio(times: Times) -> float:

@@ -25,9 +25,7 @@ LARGEST_CARD = 4 * 1024 * 1024
 
 def card_files(card: Card) -> tuple[str, ...]:
     """The names of the files that `card` pins."""
-    mixed = (card.mixture.mixer, card.mixture.kernels) if card.mixture else ()
-    parts = (card, card.int8, card.upscaler, card.upscaler_int8, *mixed)
-    return tuple(part.file for part in parts if part is not None)
+    return tuple(part.file for part in card.files)
 
 
 def require_whole(folder: Path, shown: Path | None = None) -> Card:

@@ -10,6 +10,7 @@ from kdsharp.runtime.card import (
     CARD,
     FORMAT,
     Card,
+    Code,
     File,
     Int8,
     Mixture,
@@ -43,10 +44,34 @@ def both(folder):
     return folder
 
 
+@pytest.fixture
+def book(folder):
+    """The same with a mixture of two sets, and a code book of two files."""
+    for name in ("mixer", "kernels", "student_int8", "student_int8_1"):
+        (folder / f"{name}.onnx").write_bytes(name.encode())
+    mixer, kernels, first, second = (
+        File(f"{name}.onnx", sha256_file(folder / f"{name}.onnx"))
+        for name in ("mixer", "kernels", "student_int8", "student_int8_1")
+    )
+    codes = (
+        Code(first.file, first.sha256, (0.25, 0.75)),
+        Code(second.file, second.sha256, (1.0, 0.0)),
+    )
+    write_card(
+        folder,
+        dataclasses.replace(
+            make_card(folder / "student.onnx"),
+            int8=make_int8(folder / first.file),
+            mixture=Mixture(2, mixer, kernels, codes),
+        ),
+    )
+    return folder
+
+
 def change(folder, **values):
     card = json.loads((folder / CARD).read_text())
     for name, value in values.items():
-        *outer, key = name.split("__")
+        *outer, key = (int(part) if part.isdigit() else part for part in name.split("__"))
         place = card
         for part in outer:
             place = place[part]
@@ -71,7 +96,7 @@ def test_a_card_comes_back_as_it_was_written(folder):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"format": 6}, "format 6 was made by a newer kdsharp"),
+        ({"format": 7}, "format 7 was made by a newer kdsharp"),
         ({"format": 4}, "mixture is an unknown key"),
         ({"format": 3}, "upscaler is an unknown key"),
         ({"format": 2}, "gate is an unknown key"),
@@ -136,6 +161,59 @@ def test_wrong_values_are_named(both, values, message):
         read_card(both)
     assert message in str(caught.value)
     assert str(both) in str(caught.value)
+
+
+CODE = "mixture.codes[1]"
+SUM = "must be 2 numbers from 0 to 1, whose sum is 1, not"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"format": 5}, "mixture.codes is an unknown key"),
+        ({"mixture__codes": ...}, "mixture.codes is missing"),
+        ({"mixture__codes": {}}, "mixture.codes must be a list, not {}"),
+        ({"mixture__codes": []}, "mixture.codes must begin with the file of int8"),
+        ({"int8": None}, "mixture.codes must begin with the file of int8"),
+        ({"int8__sha256": "0" * 64}, "mixture.codes must begin with the file of int8"),
+        ({"mixture__codes__1": 3}, f"{CODE} must be an object"),
+        ({"mixture__codes__1__file": "../a.onnx"}, f"{CODE}.file must be a plain file name"),
+        ({"mixture__codes__1__file": "gone.onnx"}, "gone.onnx: the model file that the card"),
+        ({"mixture__codes__1__sha256": "0" * 64}, "student_int8_1.onnx: is damaged, or not this"),
+        ({"mixture__codes__1__sha256": "0"}, f"{CODE}.sha256 must be 64 hexadecimal digits"),
+        ({"mixture__codes__1__loss": 0}, f"{CODE}.loss is an unknown key"),
+        ({"mixture__codes__1__shares": ...}, f"{CODE}.shares is missing"),
+        ({"mixture__codes__1__shares": 1}, f"{CODE}.shares {SUM} 1"),
+        ({"mixture__codes__1__shares": [1.0]}, f"{CODE}.shares {SUM} [1.0]"),
+        ({"mixture__codes__1__shares": [0.5, 0.4]}, f"{CODE}.shares {SUM} [0.5, 0.4]"),
+        ({"mixture__codes__1__shares": [1.5, -0.5]}, f"{CODE}.shares {SUM} [1.5, -0.5]"),
+        ({"mixture__codes__1__shares": [True, 0]}, f"{CODE}.shares {SUM} [True, 0]"),
+        ({"mixture__codes__1__shares": [[1], 0]}, f"{CODE}.shares {SUM} [[1], 0]"),
+        ({"mixture__codes__1__shares": [0.25, 0.75]}, f"{CODE}.shares is that of another code"),
+        ({"mixture__codes__1__file": "student_int8.onnx"}, f"{CODE}.file is that of another"),
+        ({"mixture__sets": 3}, "mixture.codes[0].shares must be 3 numbers from 0 to 1"),
+    ],
+)
+def test_wrong_codes_are_named(book, values, message):
+    read_card(book)
+    change(book, **values)
+    with pytest.raises(UserError) as caught:
+        read_card(book)
+    assert message in str(caught.value)
+    assert str(book) in str(caught.value)
+
+
+def test_a_code_book_comes_back_as_it_was_written(book):
+    card = read_card(book)
+    assert [code.shares for code in card.mixture.codes] == [(0.25, 0.75), (1.0, 0.0)]
+    before = (book / CARD).read_bytes()
+    write_card(book, card)
+    assert (book / CARD).read_bytes() == before
+
+
+def test_the_files_of_a_card_are_named_once(book):
+    names = [part.file for part in read_card(book).files]
+    assert sorted(names) == sorted(path.name for path in book.iterdir() if path.name != CARD)
 
 
 @pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(Card)])
@@ -210,6 +288,15 @@ def test_a_card_of_format_4_is_read_and_has_no_mixture(both):
     assert before.mixture is None
 
 
+def test_a_card_of_format_5_is_read_and_has_no_codes(book):
+    before = read_card(book)
+    card = json.loads((book / CARD).read_text())
+    del card["mixture"]["codes"]
+    (book / CARD).write_text(json.dumps({**card, "format": 5, "int8": None}))
+    plain = dataclasses.replace(before.mixture, codes=())
+    assert read_card(book) == dataclasses.replace(before, mixture=plain, int8=None)
+
+
 @pytest.mark.parametrize(
     "gate", [{"judged": True, "decision": "a1"}, {"judged": False, "why": "x"}]
 )
@@ -218,7 +305,7 @@ def test_what_a_card_tells_of_the_gate_comes_back(folder, gate):
     assert read_card(folder).gate == {**gate, "more": [1.5]}
 
 
-@pytest.mark.parametrize("kind", [Card, File, Int8, Mixture, Tensor, Upscaler])
+@pytest.mark.parametrize("kind", [Card, Code, File, Int8, Mixture, Tensor, Upscaler])
 def test_every_key_is_documented(kind):
     text = DOCS.read_text(encoding="utf-8")
     for field in dataclasses.fields(kind):

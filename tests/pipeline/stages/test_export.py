@@ -102,22 +102,39 @@ def test_without_int8_there_is_no_trace_of_it(params):
 def test_a_mixture_is_exported_with_what_mixes_it(params):
     student = make_student()
     save_weights(STUDENT, "student", student.config, student.state_dict())
-    export.main(params)
+    export.main(changed(params, codes=2, calibration=3))
     assert sorted(path.name for path in EXPORT.iterdir()) == [
         "README.md",
         "card.json",
         "kernels.onnx",
         "mixer.onnx",
         "student.onnx",
+        "student_int8.onnx",
+        "student_int8_1.onnx",
     ]
     card = read_card(EXPORT)
-    assert (card.mixture.sets, card.int8, card.upscaler) == (student.config.mixture, None, None)
-    assert "mixes 3 sets" in (EXPORT / "README.md").read_text()
+    assert (card.mixture.sets, card.upscaler) == (student.config.mixture, None)
+    page = " ".join((EXPORT / "README.md").read_text().split())
+    assert "mixes 3 sets" in page
+    assert "In whole numbers there are 2 mixtures, each a file of its own" in page
+    rows = card.metrics["val"]
+    loss = rows["student_onnx"]["psnr_y"] - rows["student_int8"]["psnr_y"]
+    assert card.int8.loss_db == pytest.approx(loss, abs=1e-4)
+    assert loss != 0
     methods = load_methods(params, load_teacher(TEACHER), load_student(STUDENT))
     low, _ = load_pair(EvalPhoto("val", "a.png"), params.degradation)
     exported, trained = (methods[name](low).astype(int) for name in ("student_onnx", "student"))
     assert np.abs(exported - trained).max() <= 1  # where one of them rounds the other way
     assert np.mean(exported != trained) < 1e-3
+
+
+def test_without_int8_a_mixture_has_no_codes(params):
+    student = make_student()
+    save_weights(STUDENT, "student", student.config, student.state_dict())
+    export.main(changed(params, int8=False))
+    card = read_card(EXPORT)
+    assert (card.int8, card.mixture.codes) == (None, ())
+    assert not list(EXPORT.glob("*int8*"))
 
 
 def test_a_loss_above_the_limit_is_one_warning(params, caplog, monkeypatch):
