@@ -18,10 +18,11 @@ from skimage import data
 
 from benchmarks.classifier.samples import DEGRADATIONS
 from kdsharp.degrade.builtin import ABOUT
+from kdsharp.train.loop.weights import save_weights
 from tests.integration.checkout import Checkout
 from tests.integration.players import placebo
 from tests.kdsharp.video.clips import make_clip
-from tests.mixed import make_mixed_model
+from tests.mixed import make_looks, make_mixed_model, make_student
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -256,6 +257,24 @@ def test_mixture(run, checkout):
     for gains in (found["sharp"][0], found["x2"][0]):
         assert gains["best"] >= max(gains["installed"], gains["mixture"], 0)
     assert found["x2"][0]["installed"] > 0.5
+
+
+def test_code_book(run, checkout):
+    student, root = make_student(), checkout.root
+    make_mixed_model(root / "mixed", student)
+    save_weights(root / "mixed.safetensors", "student", student.config, student.state_dict())
+    looks = make_looks(student)
+    (root / "mixed-patches").mkdir()
+    for quality, planes in (("lr", looks.low), ("hr", looks.high)):
+        np.save(root / "mixed-patches" / f"train_{quality}.npy", np.stack([planes] * 3, axis=3))
+    (root / "mixed-patches" / "patches.json").write_text(json.dumps({"scale": 2}))
+    what = ["--model", "mixed", "--student", "mixed.safetensors", "--patches", "mixed-patches"]
+    what += ["--sets", "sets", "--on", "mine", "--count", 1, "--rows", "sharp", "x2"]
+    lines = run("code_book", *what, "--codes", 1, 3, "--calibration", 4, "--json", "book.json")
+    assert [row[0] for row in rows(lines)] == ["sharp", "x2", "all"]
+    assert "the first use of a code" in lines
+    found = json.loads((root / "book.json").read_text())
+    assert all(len(gains) == 3 for row in found.values() for gains in row)
 
 
 def test_robust(run, checkout):
