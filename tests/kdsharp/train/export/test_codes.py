@@ -62,7 +62,7 @@ def test_the_first_is_the_best_single_one_and_more_lose_less(student, looks):
     (only,) = choose_codes(student, looks, 1)
     every = choose_codes(student, looks, 100)
     each = {code: lost(student, looks, [code]) for code in every}
-    assert each[only] == pytest.approx(min(each.values()), abs=1e-6)
+    assert each[only] == pytest.approx(min(each.values()), abs=1e-4)
     assert each[only] > 0.001  # else nothing is at stake
     assert lost(student, looks, every) < 0.3 * each[only]
     assert lost(student, looks, choose_codes(student, looks, 4)) < 0.7 * each[only]
