@@ -26,6 +26,7 @@ import numpy.typing as npt
 from benchmarks.common.calls import RATE, ROWS, Luma, Pair, make_clip, pairs_of
 from benchmarks.common.command import log, parser_of
 from kdsharp import Sharpener
+from kdsharp.errors import run
 from kdsharp.tables import markdown
 from kdsharp.video import VideoOptions, VideoResult
 from kdsharp.video.frames import plane_view
@@ -121,7 +122,7 @@ def _cells(found: list[_Measured]) -> list[str]:
             counts[name] = counts.get(name, 0) + frames
     whole = sum(counts.values())
     shares = sorted(counts.items(), key=lambda item: -item[1])
-    ratios = [mean(lambda one, at=at: one.static[at].ratio) for at in (0, 1)]  # type: ignore[misc]
+    ratios = (mean(lambda one: one.static[0].ratio), mean(lambda one: one.static[1].ratio))
     return [
         f"{mean(lambda one: one.input):.2f}",
         f"{mean(lambda one: one.gains[1]):+.2f}",
@@ -163,4 +164,4 @@ def _means(frame: Luma) -> npt.NDArray[np.float32]:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main, program="flicker"))

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from benchmarks.common.command import log, parser_of
 from kdsharp import Sharpener
+from kdsharp.errors import run
 from kdsharp.tables import markdown
 from kdsharp.video.frames import FrameSharpener, plane_view
 
@@ -86,4 +87,4 @@ def _psnr(path: Path, truths: list[Luma]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main, program="presets"))

@@ -2,11 +2,11 @@
 
     python -m benchmarks.sheet --photos DIR -o docs/images/everyday.jpg
 
-The photos are those of `pictures.csv` beside this file, or of another `--list`, none of which was
-trained on. Each line has `file` (in `--photos`), `how` it got worse (a recipe of `kdsharp degrade`;
-empty: as it is), `shrink` (the longer side to which it is shrunk before; empty: as it is), `x` and
-`y` of the detail, `title`, and whom to name. What runs is the default choice, on the whole picture
-and not on the detail. Prints what each got, and the attribution.
+The photos are those of `pictures.csv` beside this file, on which no student was trained, or of
+another `--list`. Each line has `file` (in `--photos`), `how` it got worse (a recipe of `kdsharp
+degrade`; empty: as it is), `shrink` (the longer side to which it is shrunk before; empty: as it
+is), `x` and `y` of the detail, `title`, and whom to name. What runs is the default choice, on the
+whole picture and not on the detail. Prints what each got, and the attribution.
 """
 
 import csv

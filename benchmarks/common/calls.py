@@ -1,6 +1,5 @@
 """Clips of 640x360 as calls have them, made of photos: a still background, and what moves."""
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from kdsharp.errors import UserError
 from kdsharp.imageio.decode import read_rgb
 from kdsharp.video.frames import plane_view
 
@@ -23,7 +23,7 @@ Pair = tuple[Image.Image, Image.Image]
 """The background of a call, and what moves in front of it."""
 
 RATE = 30
-"""list[_Rgb] a second."""
+"""Frames a second."""
 
 _SIZE, _NOISE = (640, 360), 1.5
 _HEAD = (220, 260)  # of what moves
@@ -42,12 +42,15 @@ _Planes = npt.NDArray[np.uint8]  # Y, Cb, Cr of 4:2:0 below each other, (3/2 H, 
 
 
 def pairs_of(folder: Path, count: int) -> list[Pair]:
-    """The first `count` pairs of photos of `folder` that are large enough; exits without any."""
+    """The first `count` pairs of photos of `folder` that are large enough.
+
+    Raises `UserError` without any.
+    """
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".png", ".jpg", ".webp"))
     photos = (read_rgb(path) for path in paths)
     large = [one for one in photos if one.width >= _SIZE[0] and one.height >= _SIZE[1]]
     if len(large) < 2:
-        sys.exit(f"{folder}: has no two photos of at least {_SIZE[0]}x{_SIZE[1]} pixels")
+        raise UserError(f"{folder}: has no two photos of at least {_SIZE[0]}x{_SIZE[1]} pixels")
     return [(large[at], large[at + 1]) for at in range(0, len(large) - 1, 2)][:count]
 
 
@@ -135,7 +138,7 @@ def _write(
     codec: str = "h264",
     kbps: int = 0,
 ) -> None:
-    """list[_Rgb] as planes of 4:2:0; losslessly without `options`, at a rate if there is one."""
+    """Frames as planes of 4:2:0; losslessly without `options`, at a rate if there is one."""
     with av.open(str(clip), "w") as out:
         stream: Any = None
         for at, planes in enumerate(frames):

@@ -8,10 +8,10 @@ Each row is a kind of picture: blurred, noisy or compressed at full size, or enl
 and then cropped at any row and column; drawings and text stand for screenshots. Sigmas, qualities
 and places are drawn by the seed and the photo's name, so that nothing can be tuned to them; a
 release is judged by another seed. `installed` is the model that each picture gets, or none, in the
-precision that users get. Beside it are Pillow's unsharp mask in two settings, FFmpeg's cas, and
-OpenCV's denoiser where that is installed. Regret is the gain lost against the best that there is
-for each picture: doing nothing, or any model that is chosen among. Photos are those of Set14, B100
-and so on, as for benchmarks.robust.
+precision that users get. Beside it are each `--model`, Pillow's unsharp mask in two settings,
+FFmpeg's cas, and OpenCV's denoiser where that is installed. Regret is the gain lost against the
+best that there is for each picture: doing nothing, a `--model`, or any that is chosen among. Photos
+are those of Set14, B100 and so on, as for benchmarks.robust.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from benchmarks.common.method import Pixels
 from benchmarks.common.photos import find_datasets, photos_in
 from benchmarks.everyday.rows import ROWS, SCREEN, degraded
 from benchmarks.everyday.table import BEST, GROUND, INPUT, Numbers, goals, rows_table
-from benchmarks.everyday.ways import INSTALLED, Way, each_model, load_ways
+from benchmarks.everyday.ways import INSTALLED, RIVALS, Way, each_model, load_ways, mixing_speed
 from kdsharp.color import luma_studio
 from kdsharp.errors import UserError, run
 from kdsharp.files import write_json
@@ -69,6 +69,7 @@ def main() -> None:
     print(made_by("everyday"), f"Commit {commit()}.", f"Seed {chosen.seed}.")
     for title, rows in found.items():
         _print(title, rows, len(sets[title]))
+    print("", *filter(None, map(mixing_speed, chosen.model)), sep="\n")
 
 
 def _print(title: str, found: Mapping[str, Sequence[Numbers]], count: int) -> None:
@@ -117,7 +118,8 @@ def measured(
     made = {name: way(low) for name, way in ways.items()}
     gains = {name: _psnr(sharp, high) - before for name, sharp in made.items()}
     each = [_psnr(sharp, high) - before for sharp in each_model(router, low)]
-    best = max(0.0, gains[INSTALLED], *each)
+    ours = [gain for name, gain in gains.items() if name not in RIVALS]
+    best = max(0.0, *ours, *each)
     ground = _off(made[INSTALLED], high) if drawing else 0.0
     return {INPUT: before, **gains, BEST: best, GROUND: ground}
 

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import time
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -13,7 +14,7 @@ from benchmarks.common.method import Pixels
 from kdsharp.routing.router import Router
 from kdsharp.sharpening.sharpener import Sharpener
 
-__all__ = ["INSTALLED", "RIVALS", "Way", "each_model", "load_ways"]
+__all__ = ["INSTALLED", "RIVALS", "Way", "each_model", "load_ways", "mixing_speed"]
 
 Way = Callable[[Pixels], Pixels]
 """RGB (H, W, 3) to the same."""
@@ -21,6 +22,7 @@ Way = Callable[[Pixels], Pixels]
 INSTALLED = "installed"
 """`kdsharp sharpen` as it is: the model that the picture gets, or none."""
 
+_LARGE, _TIMES = (3000, 4000, 3), 7  # 12 megapixels; looks that are timed
 _NLM = 5.0  # strength of OpenCV's denoiser, about the sigma that it is for
 
 
@@ -44,6 +46,28 @@ def each_model(router: Router, low: Pixels) -> list[Pixels]:
         router.fitted(chosen).array(low, out)
         made.append(out)
     return made
+
+
+def mixing_speed(model: str) -> str:
+    """What a photo costs before its first pixel is sharpened by a model with a mixture; else ""."""
+    engine = Sharpener(model, threads=1, precision="fp32").engine
+    mixing, mixture = engine.mixing, engine.card.mixture
+    if mixing is None or mixture is None:
+        return ""
+    picture = np.random.default_rng(1).integers(0, 256, _LARGE, np.uint8)
+    even = (1 / mixture.sets,) * (mixture.sets - 1)
+    look = [_seconds(lambda: mixing.look(picture)) for _ in range(_TIMES)]
+    fold = [_seconds(lambda n=n: mixing.fold((*even, n / _TIMES))) for n in range(_TIMES)]
+    return (
+        f"{model}: a look at 12 megapixels takes {np.median(look) * 1000:.1f} ms of one core, and "
+        f"mixing kernels for {engine.name} {np.median(fold) * 1000:.1f} ms."
+    )
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.process_time()
+    call()
+    return time.process_time() - began
 
 
 def _unsharp(radius: float, percent: int) -> Way:

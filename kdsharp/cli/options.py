@@ -148,7 +148,9 @@ def quicker_than(
 
     None where a model, a size or a scale is asked for, which is not ours to change.
     """
-    if runtime.model or os.environ.get("KDSHARP_MODEL") or scale not in (None, "auto"):
+    from kdsharp.runtime.catalog import VARIABLE
+
+    if runtime.model or os.environ.get(VARIABLE) or scale not in (None, "auto"):
         return None
     nano = dataclasses.replace(runtime, model="nano", quiet=True)
     return lambda streams: load_sharpener(nano, None, streams)

@@ -137,15 +137,6 @@ BUILTIN: dict[str, Any] = {
     "soft-medium": {"medium-gaussian": 3, "medium-disc": 1},
     "medium-gaussian": [{"blur": {"sigma": [0.8, 1.35]}}],
     "medium-disc": [{"disc": {"radius": [1.1, 1.9]}}],
-    "soft-heavy": {"heavy-gaussian": 3, "heavy-disc": 1},
-    "heavy-gaussian": [{"blur": {"sigma": [1.3, 2.4]}}],
-    "heavy-disc": [{"disc": {"radius": [1.8, 3]}}],
-    "soft-stored": [
-        "stored-lens", {"jpeg": {"quality": [60, 97]}}, {"jpeg": {"chance": 0.2}},
-    ],
-    "stored-lens": {"stored-gaussian": 3, "stored-disc": 1},
-    "stored-gaussian": [{"blur": {"sigma": [0.6, 2]}}],
-    "stored-disc": [{"disc": {"radius": [1, 2.5]}}],
     "soft-grainy": ["lens", {"noise": {"sigma": [1, 8]}}, {"jpeg": {"chance": 0.2}}],
     "stored-fine": {"fine-jpeg": 4, "fine-webp": 1},
     "fine-jpeg": [{"jpeg": {"quality": [55, 96]}}],
@@ -159,7 +150,6 @@ BUILTIN: dict[str, Any] = {
     "grain-coarse": {"coarse-even": 2, "coarse-light": 1},
     "coarse-even": [{"noise": {"sigma": [8, 22]}}],
     "coarse-light": [{"poisson": {"photons": [80, 700]}}, {"noise": {"sigma": [0, 6]}}],
-    "called": ["native-call"],
     **ROWS,
 }  # fmt: skip
 """Every recipe by its name."""
@@ -210,13 +200,6 @@ ABOUT: dict[str, str] = {
     "soft-medium": "out of focus: a Gaussian of 0.8 to 1.35, a disc up to 1.9",
     "medium-gaussian": "a Gaussian blur of 0.8 to 1.35",
     "medium-disc": "a disc of 1.1 to 1.9",
-    "soft-heavy": "far out of focus: a Gaussian of 1.3 to 2.4, a disc up to 3",
-    "heavy-gaussian": "a Gaussian blur of 1.3 to 2.4",
-    "heavy-disc": "a disc of 1.8 to 3",
-    "soft-stored": "blurred, then JPEG 60 to 97 at full size, at times twice",
-    "stored-lens": "out of focus, before it is stored",
-    "stored-gaussian": "a Gaussian blur of 0.6 to 2",
-    "stored-disc": "a disc of 1 to 2.5",
     "soft-grainy": "blurred, then noise of 1 to 8 levels, at times JPEG",
     "stored-fine": "JPEG 55 to 96 or WebP 60 to 95 at full size",
     "fine-jpeg": "JPEG 55 to 96 at full size",
@@ -230,7 +213,6 @@ ABOUT: dict[str, str] = {
     "grain-coarse": "noise of 8 to 22 levels, or of little light",
     "coarse-even": "noise of 8 to 22 levels",
     "coarse-light": "noise of the light: 80 to 700 photons at white",
-    "called": "H.264 or VP9 at a call's bit rate, at full size",
     "sharp": "nothing is done",
 }
 """What recipes do that draw values, or nothing, in a few words; the others' steps say it."""

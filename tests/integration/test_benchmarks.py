@@ -286,14 +286,15 @@ def test_pipeline(run):
     assert min(found.values()) > 0
 
 
-def test_mixture(run, checkout):
+def test_everyday_beside_a_mixture(run, checkout):
     make_mixed_model(checkout.root / "mixed")
     what = ("--model", "mixed", "--photos", "sets/mine", "--count", 1, "--rows", "sharp", "x2")
-    table = rows(run("mixture", *what, "--json", "mixture.json"))
-    assert [row[0] for row in table] == ["sharp", "x2", "all"]
-    found = json.loads((checkout.root / "mixture.json").read_text())
+    said = run("everyday", *what, "--json", "everyday.json")
+    assert [row[0] for row in rows(said)][-2:] == ["sharp", "x2"]
+    assert "mixed: a look at 12 megapixels takes" in said
+    found = json.loads((checkout.root / "everyday.json").read_text())["mine"]
     for gains in (found["sharp"][0], found["x2"][0]):
-        assert gains["best"] >= max(gains["installed"], gains["mixture"], 0)
+        assert gains["best"] >= max(gains["installed"], gains["mixed"], 0)
     assert found["x2"][0]["installed"] > 0.5
 
 

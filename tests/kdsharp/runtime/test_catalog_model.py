@@ -13,6 +13,7 @@ from kdsharp.runtime.catalog import (
     find_model,
     find_models,
     learned_from,
+    members,
     shipped_cards,
     shipped_models,
     size_of,
@@ -203,6 +204,20 @@ def test_the_table_has_a_row_for_each(shipped):
     assert "+2.35 dB" in rows[1]
     assert rows[2].split()[-2:] == ["-", "forced"]
     assert [rows[0].split()[-2], rows[1].split()[-1]] == ["-", "passed"]
+
+
+def test_a_size_takes_in_the_deep_one_of_its_time_for_what_it_has_not_itself(shipped):
+    deep = {"lineage": {"student": {"channels": 16, "kernels": [3, 3, 3], "convs": 6}}}
+    for name, degradation in (("deep-small-x2", "bicubic"), ("deep-small-x2-grain", "grain")):
+        made = make_model(shipped / name)
+        card = dataclasses.replace(read_card(made), degradation=degradation, **deep)
+        write_card(made, card)
+    assert list(members("small")) == ["deep-small-x2-grain", "small-x2", "small-x3"]
+    assert list(members("deep-small")) == ["deep-small-x2", "deep-small-x2-grain"]
+    assert [path.name for path in find_models(None)] == [
+        "small-x2", "deep-small-x2-grain", "small-x3",
+    ]  # fmt: skip
+    assert list(members("nano")) == ["nano-x2"]
 
 
 def test_something_ships_in_every_size_and_scale():
