@@ -5,6 +5,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def mixing_speed(model: str) -> str:
     picture = np.random.default_rng(1).integers(0, 256, _LARGE, np.uint8)
     even = (1 / mixture.sets,) * (mixture.sets - 1)
     look = [_seconds(lambda: mixing.look(picture)) for _ in range(_TIMES)]
-    fold = [_seconds(lambda n=n: mixing.fold((*even, n / _TIMES))) for n in range(_TIMES)]
+    fold = [_seconds(partial(mixing.fold, (*even, n / _TIMES))) for n in range(_TIMES)]
     return (
         f"{model}: a look at 12 megapixels takes {np.median(look) * 1000:.1f} ms of one core, and "
         f"mixing kernels for {engine.name} {np.median(fold) * 1000:.1f} ms."
