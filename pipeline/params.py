@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 
@@ -19,6 +26,7 @@ from pipeline.params_file import find_renamed, load_yaml
 from pipeline.paths import PARAMS
 
 __all__ = [
+    "MOST_MIXED_IN",
     "DataParams",
     "DegradationParams",
     "Div2kParams",
@@ -26,10 +34,15 @@ __all__ = [
     "ExportParams",
     "FolderParams",
     "GateParams",
+    "MonitorParams",
     "Params",
     "PromotionParams",
     "load_params",
 ]
+
+
+MOST_MIXED_IN = 0.6
+"""The largest share of the training patches that `degradation.mixed_in` may take."""
 
 
 class _Section(BaseModel):
@@ -82,19 +95,43 @@ class DegradationParams(_Section):
     name: str
     scale: Annotated[int, Ge(2), Le(4)]
     recipes: dict[str, Any] = {}
+    mixed_in: dict[str, Annotated[float, Gt(0), Lt(1)]] = {}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         try:
-            known_recipe(self.name, self.recipes)
+            for name in (self.name, *self.mixed_in):
+                known_recipe(name, self.recipes)
         except UserError as error:
             raise PydanticCustomError(_RECIPE, "{line}", {"line": str(error)}) from None
+        if (total := sum(self.mixed_in.values())) > MOST_MIXED_IN + 1e-9:
+            line = (
+                f"mixed_in adds up to {total:g}: at most {MOST_MIXED_IN:g}, or {self.name} is lost"
+            )
+            raise PydanticCustomError(_RECIPE, "{line}", {"line": line})
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `mixed_in` where it is empty: older hashes and cards stay what they are."""
+        values: dict[str, Any] = write(self)
+        if not values.get("mixed_in"):
+            values.pop("mixed_in", None)
+        return values
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe `name`."""
+        """The recipe `name`: what a model is for, and is judged on."""
         return known_recipe(self.name, self.recipes)
+
+    @property
+    def taught(self) -> Recipe:
+        """What training patches go through: `recipe`, and those of `mixed_in` by their shares."""
+        if not self.mixed_in:
+            return self.recipe
+        others = [known_recipe(name, self.recipes) for name in self.mixed_in]
+        shares = tuple(self.mixed_in.values())
+        return Recipe(self.name, [self.recipe, *others], (1 - sum(shares), *shares))
 
 
 class ExportParams(_Section):
@@ -156,6 +193,14 @@ class PromotionParams(_Section):
     seed: int
 
 
+class MonitorParams(_Section):
+    """What follows from a verdict that alarms."""
+
+    retrain: Literal["ask", "auto", "never"] = "ask"
+    cooldown_days: Annotated[float, Gt(0), Le(366)] = 14
+    shadow_log: str | None = None
+
+
 class Params(_Section):
     """The whole of params.yaml."""
 
@@ -169,6 +214,7 @@ class Params(_Section):
     evaluate: EvaluateParams
     gate: GateParams
     promotion: PromotionParams
+    monitor: MonitorParams = MonitorParams()
 
     @model_validator(mode="after")
     def _crops_fit(self) -> Self:
@@ -190,10 +236,11 @@ class Params(_Section):
     def digest(self) -> str:
         """SHA-256 of the values that make a model, whatever the file's order or comments.
 
-        How a model is judged afterwards does not count: `gate`, `promotion` and which photos of
-        `evaluate` are scored are left out, and so is `environment`.
+        How a model is judged afterwards does not count: `gate`, `promotion`, `monitor` and which
+        photos of `evaluate` are scored are left out, and so is `environment`.
         """
-        values = self.model_dump(mode="json", exclude={"environment", "gate", "promotion"})
+        left_out = {"environment", "gate", "promotion", "monitor"}
+        values = self.model_dump(mode="json", exclude=left_out)
         for key in ("held_out", "photos", "seed"):
             del values["evaluate"][key]
         canonical = json.dumps(values, sort_keys=True)

@@ -11,7 +11,7 @@ from kdsharp.files import atomic_file
 from pipeline.params_file import load_yaml, round_trip
 from pipeline.paths import PARAMS
 
-__all__ = ["PRESETS", "apply_preset", "list_presets"]
+__all__ = ["PRESETS", "apply_preset", "lay_over", "list_presets"]
 
 PRESETS = Path("presets")
 
@@ -28,8 +28,6 @@ def apply_preset(*names: str) -> list[str]:
     `UserError` for an unknown preset or those that would make params.yaml invalid; params.yaml is
     then as before.
     """
-    from pipeline.params import load_params  # imports torch
-
     yaml, known = round_trip(), list_presets()
     wanted: dict[str, Any] = {}
     for name in names:
@@ -37,6 +35,17 @@ def apply_preset(*names: str) -> list[str]:
             there = ", ".join(known) or "none here: run from the root of the checkout"
             raise UserError(f"there is no preset {name!r} (known: {there})")
         list(_merge(wanted, load_yaml(yaml, PRESETS / f"{name}.yaml"), ""))
+    return lay_over(wanted, " and ".join(str(PRESETS / f"{name}.yaml") for name in names))
+
+
+def lay_over(wanted: Mapping[str, Any], named: str) -> list[str]:
+    """Set the values `wanted` of params.yaml; returns and raises as `apply_preset` does.
+
+    `named` is what errors call them.
+    """
+    from pipeline.params import load_params  # imports torch
+
+    yaml = round_trip()
     params = load_yaml(yaml, PARAMS)
     changes = list(_merge(params, wanted, ""))
     with atomic_file(PARAMS) as temporary:
@@ -45,8 +54,7 @@ def apply_preset(*names: str) -> list[str]:
         try:
             load_params(temporary)
         except UserError as error:
-            files = " and ".join(str(PRESETS / f"{name}.yaml") for name in names)
-            shown = str(error).replace(str(temporary), f"{PARAMS} with {files}")
+            shown = str(error).replace(str(temporary), f"{PARAMS} with {named}")
             raise UserError(shown) from None
     return changes
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from kdsharp.errors import UserError
 from kdsharp.observe.record import Observation, parse
 
-__all__ = ["Log", "has_observations", "read_log"]
+__all__ = ["Log", "day_of", "has_observations", "kept_on", "read_log"]
 
 _NAME, _PICTURES = "observations-", "pictures"
 _SUFFIXES = frozenset(("jpg", "png", "webp", "tif", "bmp", "gif", "pgm", "ppm", "avif", "heic"))
@@ -49,7 +49,7 @@ class Log:
 
         Raises `OSError` for a full disk and the like.
         """
-        day = datetime.fromtimestamp(seen.time, UTC).strftime("%Y-%m-%d")
+        day = day_of(seen.time)
         if picture is not None and self._random.random() < self._share:
             seen = replace(seen, picture=self._keep(day, seen.format, picture))
         data, path = seen.line().encode(), self.folder / f"{_NAME}{day}.jsonl"
@@ -71,6 +71,19 @@ class Log:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         return target.relative_to(self.folder).as_posix()
+
+
+def day_of(time: float) -> str:
+    """The day in UTC that `time`, in seconds since 1970, lies in: one has a file and a folder."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
+
+
+def kept_on(folder: Path, day: str) -> list[Path]:
+    """The pictures that were kept on `day`, sorted; links are no pictures of ours."""
+    home = folder / _PICTURES / day
+    if not home.is_dir() or not _inside(folder, f"{_PICTURES}/{day}"):
+        return []
+    return sorted(path for path in home.iterdir() if path.is_file() and not path.is_symlink())
 
 
 def has_observations(folder: Path) -> bool:

@@ -69,6 +69,10 @@ def retrain(
         int,
         typer.Option(min=0, metavar="N", help="Train a teacher in one of N runs; 0: as needed."),
     ] = 0,
+    proposal: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Lay what the monitor proposed over params.yaml first."),
+    ] = None,
 ) -> None:
     """Bring all results up to date.
 
@@ -82,7 +86,9 @@ def retrain(
 
     if distill_only and teacher_every:
         raise UserError("--distill-only or --teacher-every: name one of them")
-    launch_retrain(distill_only=distill_only, promote=promote, teacher_every=teacher_every)
+    launch_retrain(
+        distill_only=distill_only, promote=promote, teacher_every=teacher_every, proposal=proposal
+    )
 
 
 def _port(variable: str) -> Any:

@@ -1,5 +1,6 @@
 """`python -m pipeline monitor`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -39,8 +40,10 @@ def monitor(
     """Judge what production shows: fine, watch, drifted or falling, and why.
 
     Reads what kdsharp sharpen --observe DIR and kdsharp serve --observe DIR wrote, or looks at a
-    folder of pictures. Writes a page, and a run in MLflow where there is a store. Exit code 0
-    whatever the verdict is: scripts read it from --json.
+    folder of pictures. Writes a page, and a run in MLflow where there is a store. On drifted and
+    falling it proposes a retraining and prints the command that starts it, at most once in
+    monitor.cooldown_days of params.yaml. Exit code 0 whatever the verdict is: scripts read it from
+    --json.
 
     Example: python -m pipeline monitor observations
     """
@@ -55,4 +58,7 @@ def monitor(
         raise UserError("--on is for --fit")
     if folder is None:
         raise UserError("which folder? python -m pipeline monitor DIR, or --fit")
-    monitor_here(folder, against, model, out, as_json=as_json)
+    from pipeline.flows.respond import respond
+
+    told = partial(respond, may_start=False)
+    monitor_here(folder, against, model, out, told, as_json=as_json)

@@ -20,10 +20,15 @@ from pipeline.services.prefect_server import configure, require_pages
 __all__ = ["launch_retrain"]
 
 _DISTILL_ONLY, _PROMOTE, _TEACHER_EVERY = "--distill-only", "--promote", "--teacher-every"
+_PROPOSAL = "--proposal"
 
 
 def launch_retrain(
-    *, distill_only: bool = False, promote: bool = False, teacher_every: int = 0
+    *,
+    distill_only: bool = False,
+    promote: bool = False,
+    teacher_every: int = 0,
+    proposal: Path | None = None,
 ) -> None:
     """Run the flow and exit with its code; Ctrl-C and SIGTERM end it and the stage it runs.
 
@@ -33,6 +38,11 @@ def launch_retrain(
     chosen = [option for option, wanted in options.items() if wanted]
     if teacher_every:
         chosen.append(f"{_TEACHER_EVERY}={teacher_every}")
+    if proposal:
+        from pipeline.monitoring.proposal import read_proposal
+
+        read_proposal(proposal)
+        chosen.append(f"{_PROPOSAL}={proposal.absolute()}")
     command = [sys.executable, "-m", "pipeline.flows.launch", *chosen]
     env = os.environ | {PARENT: str(os.getpid())}
     with subprocess.Popen(command, env=env, start_new_session=True) as flow:
@@ -90,7 +100,8 @@ def _run_flow() -> None:
         done = retrain(
             distill_only=_DISTILL_ONLY in sys.argv,
             promote=_PROMOTE in sys.argv,
-            teacher_every=_every(),
+            teacher_every=int(_value(_TEACHER_EVERY) or 0),
+            proposal=_value(_PROPOSAL),
             return_state=True,
         )
     except httpx.HTTPError as error:
@@ -103,9 +114,10 @@ def _run_flow() -> None:
     done.result()  # raises what went wrong
 
 
-def _every() -> int:
-    numbers = [word.partition("=")[2] for word in sys.argv if word.startswith(_TEACHER_EVERY)]
-    return int(numbers[0]) if numbers else 0
+def _value(option: str) -> str:
+    """What follows `option=`; empty without it."""
+    values = [word.partition("=")[2] for word in sys.argv if word.startswith(f"{option}=")]
+    return values[0] if values else ""
 
 
 class _Lines(logging.Handler):

@@ -1,6 +1,7 @@
 """The flow `retrain`: each stage of dvc.yaml as a task with retries, then what follows from it."""
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 from prefect import State, Task, flow, get_run_logger
@@ -31,6 +32,7 @@ def retrain(
     promote: bool = False,
     commit: bool = False,
     teacher_every: int = 0,
+    proposal: str = "",
 ) -> Delivery | State[Any]:
     """Bring all stages up to date and publish the results; returns what was done with these.
 
@@ -41,10 +43,15 @@ def retrain(
     does that of all runs but one in N, which trains a teacher; promoted, if at all, through its own
     gate. `promote` registers
     what is new and promotes it if the gate allows; `commit` commits dvc.lock to a branch, in the
-    worktree of a scheduled run.
+    worktree of a scheduled run. `proposal` names a file that the monitor has written, which is laid
+    over params.yaml first.
     Raises `UserError` for a mistake in params.yaml or dvc.yaml, before any stage runs, and
     `StageError` for the stage that failed.
     """
+    if proposal:
+        from pipeline.flows.proposed import apply_proposal
+
+        apply_proposal(Path(proposal), log)
     params = load_params()
     renew = False
     if teacher_every:

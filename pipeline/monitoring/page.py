@@ -79,6 +79,7 @@ def page(
 <h2>Beside the pictures that the gain was fitted on</h2>
 {_drift(found.training) or "<p>Too few pictures, or no fit.</p>"}
 </section>
+{_lost(verdict)}
 {_pictures(now, sharpener)}
 </main>
 </body>
@@ -179,6 +180,25 @@ def _drift(found: Sequence[Difference]) -> str:
         for one in found
     ]
     return table(heads, cells, "drift")
+
+
+def _lost(verdict: Verdict) -> str:
+    """What the pictures have lost as routing says, and what a retraining would see of it."""
+    about = verdict.about
+    if not about.get("lost"):
+        return ""
+    mixed: dict[str, float] = about.get("mixed_in", {}) if verdict.alarms else {}
+    heads = ["recipe", "before", "now", "of a retraining's patches"]
+    cells = [
+        [text(name), f"{before:.0%}", f"{now:.0%}", f"{mixed[name]:.0%}" if name in mixed else ""]
+        for name, (before, now) in about["lost"].items()
+    ]
+    base = f", the other patches are {about['degradation']}" if mixed else ""
+    said = f"Shares of the pictures, as routing tells what was done to them{base}."
+    return (
+        f"<section>\n<h2>What the pictures have lost</h2>\n{table(heads, cells)}\n"
+        f'<p class="legend">{text(said)}</p>\n</section>'
+    )
 
 
 def _pictures(now: Seen, sharpener: Sharpener) -> str:

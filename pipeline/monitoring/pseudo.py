@@ -17,7 +17,7 @@ from kdsharp.routing.classifier import degradation_shares, degradations
 from kdsharp.sharpening.sharpener import Sharpener
 from pipeline.monitoring.measured import gain_of, part_of
 
-__all__ = ["RECIPES", "Measured", "measure_pseudo", "sharp_part"]
+__all__ = ["RECIPES", "Measured", "Pair", "measure_pseudo", "pair_of", "sharp_part"]
 
 RECIPES = {
     "sharp": ("sharp", 2), "native-jpeg-90": ("native-jpeg", 2),
@@ -56,6 +56,15 @@ class Measured:
     gain: float
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Both have one size, multiples of 12; `degradation` is what routing calls the picture."""
+
+    degradation: str
+    truth: Image.Image
+    low: Image.Image
+
+
 def measure_pseudo(
     folder: Path,
     pictures: Sequence[str],
@@ -70,19 +79,24 @@ def measure_pseudo(
     found = []
     for number, name in enumerate(pictures):
         step()
-        try:
-            photo = read_rgb(folder / name)
-            lost = degradations()[int(np.argmax(degradation_shares(np.asarray(photo))))]
-            truth = sharp_part(photo, np.random.default_rng([seed, number]))
-            if truth is None:
-                continue
-            recipe, scale = RECIPES[lost]
-            low = degrade(truth, known_recipe(recipe), scale, seed + number)
-        except KdsharpError:  # not a picture any more, or a recipe whose extra is missing
-            continue
-        _, gain = gain_of(sharpener, low, truth)
-        found.append(Measured(name, lost, gain))
+        if pair := pair_of(folder / name, seed, number):
+            _, gain = gain_of(sharpener, pair.low, pair.truth)
+            found.append(Measured(name, pair.degradation, gain))
     return found
+
+
+def pair_of(picture: Path, seed: int, number: int) -> Pair | None:
+    """A truth made from `picture`, and the same made low again; None where that cannot be done."""
+    try:
+        photo = read_rgb(picture)
+        lost = degradations()[int(np.argmax(degradation_shares(np.asarray(photo))))]
+        truth = sharp_part(photo, np.random.default_rng([seed, number]))
+        if truth is None:
+            return None
+        recipe, scale = RECIPES[lost]
+        return Pair(lost, truth, degrade(truth, known_recipe(recipe), scale, seed + number))
+    except KdsharpError:  # not a picture any more, or a recipe whose extra is missing
+        return None
 
 
 def sharp_part(photo: Image.Image, random: np.random.Generator) -> Image.Image | None:

@@ -1,19 +1,24 @@
 """The monitor from beginning to end: read, measure, judge, write the page, record."""
 
+import contextlib
 import importlib.util
 import json
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from kdsharp.errors import UserError
 from kdsharp.files import write_json, write_text
 from kdsharp.observe.expect import SHIPPED, Expects, read_expects
+from kdsharp.observe.log import day_of
 from kdsharp.observe.record import Observation
 from kdsharp.progress import Progress
 from kdsharp.sharpening.sharpener import Sharpener
 from pipeline.monitoring.fit import fit_expects
+from pipeline.monitoring.lost import lost, weighted_up
 from pipeline.monitoring.measured import FITTED, UNSEEN, measure_gains, photos_in
 from pipeline.monitoring.page import page
 from pipeline.monitoring.pseudo import measure_pseudo
@@ -29,7 +34,8 @@ from pipeline.monitoring.verdict import (
     judge,
     novel,
 )
-from pipeline.paths import RAW, REPORTS, TEACHER
+from pipeline.params import MOST_MIXED_IN, load_params
+from pipeline.paths import PARAMS, RAW, REPORTS, TEACHER
 
 __all__ = ["FOLDER", "GAIN", "PAGE", "Request", "find_expects", "fit", "monitor"]
 
@@ -68,7 +74,8 @@ def monitor(request: Request) -> Verdict:
     else:
         now, before = _split(now)
         named = "the week before"
-    verdict = judge(_evidence(now, before, named, expects, load()), _about(now, expects))
+    about = _about(now, before, expects)
+    verdict = judge(_evidence(now, before, named, expects, load()), about | _mixed_in(about))
     write_text(request.page, page(verdict, now, before, expects, load()))
     write_json(request.page.with_suffix(".json"), verdict.to_json())
     return verdict
@@ -173,14 +180,28 @@ def _disagreement(seen: Seen, sharpener: Sharpener) -> float | None:
         return disagreement(seen.folder, names, sharpener, progress.step)
 
 
-def _about(now: Seen, expects: Expects | None) -> dict[str, object]:
+def _mixed_in(about: dict[str, Any]) -> dict[str, object]:
+    """What a retraining would be proposed with; nothing outside a checkout with sound params."""
+    if PARAMS.exists():
+        with contextlib.suppress(UserError):
+            made = load_params().degradation
+            mixed = weighted_up(about["lost"], made.name, made.mixed_in, MOST_MIXED_IN)
+            return {"mixed_in": mixed, "degradation": made.name}
+    return {}
+
+
+def _about(now: Seen, before: Seen, expects: Expects | None) -> dict[str, Any]:
     routes: dict[str, int] = {}
     for one in now.observations:
         key = one.model or "none"
         routes[key] = routes.get(key, 0) + 1
     known = sum(one.expected is not None for one in now.observations)
     times = [one.time for one in now.observations]
+    # What somebody points at is no picture that a service was allowed to keep.
+    kept = [one.time for one in now.observations if one.picture and one.source != "folder"]
     return {
+        "lost": lost(now.observations, before.observations) if before.observations else {},
+        "kept_days": sorted({day_of(time) for time in kept}),
         "folder": str(now.folder),
         "unreadable": now.unreadable,
         "models": routes,

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.monitoring.record import record
@@ -12,18 +13,27 @@ __all__ = ["fit_here", "markdown", "monitor_here"]
 
 
 def monitor_here(
-    folder: Path, against: Path | None, model: str | None, out: Path | None, *, as_json: bool
+    folder: Path,
+    against: Path | None,
+    model: str | None,
+    out: Path | None,
+    respond: Callable[[Verdict], str],
+    *,
+    as_json: bool,
 ) -> None:
-    """Judge, record, and print the verdict."""
+    """Judge, record, and print the verdict, and what `respond` did about it."""
     target = out or PAGE
     verdict = monitor(Request(folder, against, model, target))
     run = record(verdict, target)
+    done = respond(verdict)
     if as_json:
-        print(json.dumps(verdict.to_json(), indent=2, ensure_ascii=False))
+        print(json.dumps({**verdict.to_json(), "done": done}, indent=2, ensure_ascii=False))
         return
     print(f"{verdict.verdict}: {verdict.reasons[0]}")
     for reason in verdict.reasons[1:]:
         print(f"  {reason}")
+    if done:
+        print(f"  {done}")
     print(f"page: {target}{f', MLflow run {run}' if run else ''}")
 
 
@@ -40,12 +50,13 @@ def fit_here(on: Path | None, out: Path | None, seed: int) -> None:
     print(target, file=sys.stderr)
 
 
-def markdown(verdict: Verdict) -> str:
-    """For Prefect's pages."""
+def markdown(verdict: Verdict, done: str = "") -> str:
+    """For Prefect's pages; `done` is what followed from it."""
     found = verdict.evidence
     lines = [f"# Production: {verdict.verdict}", "", *(f"- {one}" for one in verdict.reasons), ""]
     gain = "unknown" if found.mean_gain is None else f"{found.mean_gain:+.2f} dB"
     lines += [f"Expected gain {gain} over {found.count} pictures, against {found.against}."]
+    lines += ["", f"**{done}**"] if done else []
     if found.drift:
         lines += [
             "",

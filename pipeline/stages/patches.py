@@ -25,7 +25,7 @@ def main(params: Params) -> None:
     The folder appears when it is whole.
     """
     manifest = pd.read_csv(MANIFEST)
-    recipe, scale = params.degradation.recipe, params.degradation.scale
+    made = params.degradation
     wanted = params.patches
     counts = {"train": wanted.train, "val": wanted.val, UNLABELLED: wanted.unlabelled}
     # They are written through memory maps, where a full disk ends the process by SIGBUS.
@@ -44,7 +44,9 @@ def main(params: Params) -> None:
                 )
             began = time.monotonic()
             labelled = split != UNLABELLED
-            cut_patches(photos, count, folder, split, wanted, recipe, scale, labelled=labelled)
+            # Validation stays comparable from one training to the next.
+            recipe = made.taught if split == "train" else made.recipe
+            cut_patches(photos, count, folder, split, wanted, recipe, made.scale, labelled=labelled)
             rate = count / (time.monotonic() - began)
             _log.info("%s: %d patches of %d photos, %.0f/s", split, count, len(photos), rate)
 

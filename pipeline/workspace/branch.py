@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdsharp.errors import UserError
-from pipeline.paths import HEADLINE
+from pipeline.paths import HEADLINE, PARAMS
 
 __all__ = [
     "Branch",
@@ -79,7 +79,8 @@ def commit_lock(retraining: str, message: str) -> Branch | None:
         git("checkout", "--quiet", "--force", "--detach", known)
         return Branch(known, _decision(known))
     name = _free_name(f"{_PREFIX}{datetime.date.today().isoformat()}-{retraining}")
-    git("add", "--", _LOCK, *_metrics(), *_ignores())
+    # A proposal has changed params.yaml, and the results are of that.
+    git("add", "--", _LOCK, *_metrics(), *_ignores(), *_params())
     git(*_identity(), "commit", "--quiet", "--message", message)
     git("branch", name)
     return Branch(name, "")
@@ -122,6 +123,10 @@ def _decision(name: str) -> str:
 
 def _metrics() -> list[str]:
     return [str(HEADLINE)] if HEADLINE.is_file() else []
+
+
+def _params() -> list[str]:
+    return [str(PARAMS)] if git("status", "--porcelain", "--", str(PARAMS)) else []
 
 
 def _ignores() -> list[str]:

@@ -159,7 +159,9 @@ def test_up_gives_addresses(servers):
         each["name"]: (each["work_pool_name"], each["global_concurrency_limit"]["limit"])
         for each in deployments
     }
-    assert limits == dict.fromkeys(["weekly", "monitor", "promote", "rollback"], ("kdsharp", 1))
+    assert limits == dict.fromkeys(
+        ["weekly", "monitor", "drift", "promote", "rollback"], ("kdsharp", 1)
+    )
     (weekly,) = (each for each in deployments if each["name"] == "weekly")
     (schedule,) = weekly["schedules"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 3 * * 0", "UTC")

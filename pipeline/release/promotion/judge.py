@@ -21,6 +21,7 @@ from pipeline.release.promotion.decision_record import (
     record_decision,
 )
 from pipeline.release.promotion.production import Promotion, reconcile
+from pipeline.release.promotion.production_evidence import production_evidence, with_production
 from pipeline.release.promotion.rivals import Rivals
 from pipeline.release.registry.history import Entry, find_history
 from pipeline.release.registry.provenance import read_provenance
@@ -88,11 +89,13 @@ def judge(
         whose = f" of {gate_set.source}" if gate_set.source else ""
         log(f"{candidate} against {against}{also} on {len(gate_set.photo)} crops{whose} ...")
         comparison = measure(candidate.role, ours, theirs, gate_set, params.promotion, beside)
+        shown = production_evidence(candidate.role, ours, theirs, gate_set, params)
     made = dataclasses.replace(read_provenance(candidate.tags), leaks=leaks)
     before = read_provenance(incumbent.tags) if incumbent else None
     held_out = _held_out(candidate, params)
     said = [*said, note] if note else said
     decision = decide(comparison, made, params.promotion, held_out, before, said)
+    decision = with_production(decision, shown)
     if store:
         record = record_decision(registry, candidate, incumbent, comparison, decision)
     else:
