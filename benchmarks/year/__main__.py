@@ -60,12 +60,12 @@ def main() -> None:
             Line("with the loop, and a person where the gate refused", first, True, person=True),
         ]
         _play(lines, school, photos, chosen.pictures, root)
+    if chosen.plot:
+        draw(lines, chosen.plot)
     print(_regimes(lines), end="\n\n")
     print(_events(lines))
     minutes = (time.process_time() - began) / 60
-    print(f"\n{school.trained} trainings of {chosen.steps} steps, {minutes:.0f} CPU-minutes.")
-    if chosen.plot:
-        draw(lines, chosen.plot)
+    print(f"\n{school.trained} trainings of {chosen.steps} steps, {minutes:.1f} CPU-minutes.")
 
 
 def _set_up(root: Path, folder: Path | None, steps: int) -> tuple[School, Sequence[Path]]:

@@ -96,7 +96,8 @@ class School:
             cut_patches(files, count, patches, split, _PATCHES, recipes[split], made.scale)
         pairs, val = load_patches(patches, "train"), load_patches(patches, "val")
         lesson = Lesson(pairs, val, folder / "last.pt", "year", steps=self.steps)
-        loop = dataclasses.replace(self.config.loop, seed=seed)
+        # One thread: two of them wait for each other wherever the machine does other work.
+        loop = dataclasses.replace(self.config.loop, seed=seed, threads=1)
         config = dataclasses.replace(self.config, loop=loop)
         student = train_student(config, lesson).network
         self._export(student, folder)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -78,3 +79,46 @@ def test_what_the_command_observes_is_judged_by_the_flow(root):
     said = run(root, "-c", FLOW).stdout
     assert "STATE Nothing none: nothing was observed" in said
     assert "STATE Fine " in said or "STATE Watch " in said
+
+
+RECORD = """
+import json, sys
+from pathlib import Path
+from pipeline.monitoring.record import record
+from pipeline.monitoring.verdict import Evidence, judge
+from pipeline.monitoring.two_samples import Change, Difference
+from pipeline.tracking.store import open_store
+if sys.argv[1] == "make":
+    open_store()
+Path("page.html").write_text("<p>the page</p>")
+change = Change(1.5, 1.0, -0.8, -0.2)
+drift = [Difference("blocks", 0.6, 0.0, 2.0, 0.04, 0.16)]
+verdict = judge(Evidence(60, 60, "the week before", change, drift=drift, disagreement=41.5))
+print("RUN", record(verdict, Path("page.html")))
+"""
+
+
+def test_a_verdict_is_a_run_in_a_real_store(tmp_path):
+    """In SQLite, beside the trainings and not among them."""
+    first = run(tmp_path, "-c", RECORD, "look").stdout
+    assert "RUN None" in first  # no store is made for it
+    assert not (tmp_path / "mlruns/mlflow.db").exists()
+    said = run(tmp_path, "-c", RECORD, "make").stdout
+    run_id = next(line.split()[1] for line in said.splitlines() if line.startswith("RUN"))
+    with sqlite3.connect(tmp_path / "mlruns/mlflow.db") as store:
+        rows = store.execute("SELECT key, value FROM metrics WHERE run_uuid = ?", (run_id,))
+        metrics = dict(rows.fetchall())
+        (status, experiment) = store.execute(
+            "SELECT r.status, e.name FROM runs r JOIN experiments e USING (experiment_id) "
+            "WHERE r.run_uuid = ?",
+            (run_id,),
+        ).fetchone()
+        tags = dict(store.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,)))
+    assert (status, experiment) == ("FINISHED", "kdsharp-monitor")
+    assert metrics["verdict"] == 3
+    assert metrics["gain.expected.change"] == -0.5
+    assert (metrics["drift.blocks"], metrics["disagreement.psnr"]) == (0.6, 41.5)
+    assert tags["kdsharp.verdict"] == "falling"
+    assert "fell from 1.50 to 1.00" in tags["kdsharp.reasons"]
+    pages = list((tmp_path / "mlruns").rglob("page.html"))
+    assert [page.read_text() for page in pages] == ["<p>the page</p>"]

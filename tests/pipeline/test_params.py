@@ -1,12 +1,16 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
 from kdsharp.errors import UserError
 from pipeline.params import load_params
 from pipeline.paths import PARAMS
+from pipeline.release.gate.crops import made_with
+
+GATE = load_params().gate
 
 
 @pytest.fixture
@@ -71,6 +75,11 @@ def test_the_repo_s_own_params_are_valid():
         ),
         ("degradation.scale", 5, "degradation.scale is 5"),
         ("degradation.scale", 2.5, "degradation.scale is 2.5"),
+        ("degradation.mixed_in", {"sepia": 0.1}, "degradation: recipe 'sepia' is unknown"),
+        ("degradation.mixed_in", {"web": 0.5, "jpeg": 0.2}, "mixed_in adds up to 0.7: at most 0.6"),
+        ("degradation.mixed_in", {"web": 0}, "degradation.mixed_in.web is 0"),
+        ("monitor.retrain", "yes", "monitor.retrain is 'yes'"),
+        ("monitor.cooldown_days", 0, "monitor.cooldown_days is 0"),
         ("patches.min_detail", float("nan"), "patches.min_detail is nan"),
         ("patches.size", -1, "patches.size is -1"),
         ("teacher.loop.lr", float("inf"), "teacher.loop.lr is inf"),
@@ -164,6 +173,28 @@ def test_the_example_of_the_docs_is_valid(tmp_path):
         YAML(typ="safe").dump(values, opened)
     params = load_params(path)
     assert params.degradation.name in params.degradation.recipes
+
+
+def test_what_is_mixed_in_is_taught_and_not_judged_on(changed):
+    made = load_params(changed("degradation.mixed_in", {"blocky": 0.4, "noisy": 0.1})).degradation
+    assert made.recipe.name == made.taught.name == "bicubic"
+    assert made.taught.weights == pytest.approx((0.5, 0.4, 0.1))
+    drawn = [made.taught.draw(np.random.default_rng(seed), 2) for seed in range(400)]
+    share = np.mean([any(step.name in ("jpeg", "webp") for step in steps) for steps in drawn])
+    assert 0.33 < share < 0.47
+    assert made_with(GATE, made) == made_with(GATE, load_params().degradation)
+
+
+def test_without_it_hashes_are_what_they_were(changed):
+    """And without a section on the monitor, which an older file has not."""
+    plain = load_params().degradation
+    assert "mixed_in" not in plain.model_dump()
+    assert plain.taught == plain.recipe
+    assert load_params(changed("monitor", ...)).digest() == load_params().digest()
+    assert load_params(changed("monitor.retrain", "auto")).digest() == load_params().digest()
+    assert load_params(changed("degradation.mixed_in", {"web": 0.1})).digest() != (
+        load_params().digest()
+    )
 
 
 def test_more_than_one_mistake_is_counted(tmp_path):

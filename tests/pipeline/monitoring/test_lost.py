@@ -20,7 +20,7 @@ def seen(**shares):
 def test_shares_are_by_recipe_and_the_largest_rise_comes_first():
     before = seen(bicubic=0.9, jpeg_40=0.1)
     found = lost(seen(bicubic=0.2, jpeg_40=0.3, jpeg_65=0.4, x3=0.1), before)
-    assert list(found)[0] == "jpeg-coarse"
+    assert next(iter(found)) == "jpeg-coarse"
     assert found["jpeg-coarse"] == pytest.approx((0.1, 0.7))
     assert found["enlarged-any"] == pytest.approx((0, 0.1))
     assert found["bicubic"] == pytest.approx((0.9, 0.2))
