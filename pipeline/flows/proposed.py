@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.data.source import CheckedPhoto
 from pipeline.monitoring.pictures import cut_slice, find_kept, place_unlabelled, split_kept
 from pipeline.monitoring.proposal import read_proposal
 from pipeline.params import load_params
@@ -23,12 +24,18 @@ def apply_proposal(path: Path, log: Callable[[str], None]) -> None:
     """
     proposal = read_proposal(path)
     log(f"proposed because {proposal.because}" if proposal.because else f"proposed by {path}")
-    for line in lay_over(proposal.params, str(path)):
+    values, kept, params = dict(proposal.params), proposal.pictures, load_params()
+    learn: list[CheckedPhoto] = []
+    judged: list[CheckedPhoto] = []
+    if kept:
+        learn, judged = split_kept(find_kept(kept, params), params.data.duplicate_distance)
+    if kept and not learn and "patches" in values:
+        log("none of production's pictures can be used: patches.unlabelled stays as it is")
+        values["patches"] = {k: v for k, v in values["patches"].items() if k != "unlabelled"}
+    for line in lay_over(values, str(path)):
         log(f"params.yaml: {line}")
-    if proposal.pictures is None:
+    if kept is None:
         return
-    params, kept = load_params(), proposal.pictures
-    learn, judged = split_kept(find_kept(kept, params), params.data.duplicate_distance)
     if params.data.source == "folder" and learn:
         checkout = Path(git("rev-parse", "--path-format=absolute", "--git-common-dir")).parent
         folder = Path(params.data.folder.path)

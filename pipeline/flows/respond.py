@@ -10,7 +10,6 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kdsharp.errors import UserError
 from pipeline.monitoring.cooldown import Claimed, How, claim, release
 from pipeline.monitoring.proposal import Proposal, propose, write_proposal
 from pipeline.monitoring.run import FOLDER
@@ -76,9 +75,7 @@ def _start(proposal: Proposal, params: Params) -> str:
         try:
             deployment = client.read_deployment_by_name(DEPLOYMENT)
         except ObjectNotFound:
-            raise UserError(
-                f"monitor.retrain is auto, but Prefect's server has no {DEPLOYMENT}: make up"
-            ) from None
+            return f"monitor.retrain is auto, but Prefect's server has no {DEPLOYMENT}: make up"
         claimed = _claim("started", proposal, params)
         if not claimed.ours:
             return f"{claimed.holds}, within monitor.cooldown_days: none is started"

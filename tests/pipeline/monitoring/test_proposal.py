@@ -155,6 +155,21 @@ def test_kept_pictures_go_to_the_teacher_or_to_the_slice_and_never_to_both(check
     assert {p.sha256 for p in again[1]} == {p.sha256 for p in judged}
 
 
+def test_pictures_that_are_gone_change_nothing_but_what_is_mixed_in(checkout, observed):
+    set_params(checkout, {"data.source": "folder"})
+    kept = Kept(observed, ("2020-01-01",))
+    made = dataclasses.replace(propose(verdict(), load_params()), pictures=kept)
+    values = {**made.params, "patches": {"unlabelled": 200, "train": 900}}
+    write_proposal(dataclasses.replace(made, params=values), Path("p.yaml"), "start it")
+    lines = []
+    apply_proposal(Path("p.yaml"), lines.append)
+    after = load_params()
+    assert (after.patches.unlabelled, after.patches.train) == (0, 900)
+    assert after.degradation.mixed_in == {"jpeg-coarse": 0.6}
+    assert read_pseudo_truth() is None
+    assert any("none of production's pictures can be used" in line for line in lines)
+
+
 def test_near_duplicates_stay_together():
     def made(number, bits):
         sha = f"{number * 7 % 16:x}" + "0" * 63
