@@ -17,14 +17,16 @@ from pipeline.monitoring.verdict import Verdict
 from pipeline.params import Params, load_params
 from pipeline.paths import PARAMS
 
-__all__ = ["DEPLOYMENT", "EVENT", "respond"]
+__all__ = ["DEPLOYMENT", "EVENT", "RESOURCE", "respond"]
 
 EVENT = "kdsharp.monitor.retrain"
 """What the automation expects."""
 
 DEPLOYMENT = "retrain/drift"
 
-_RESOURCE = "kdsharp.monitor.observations"
+RESOURCE = "kdsharp.monitor.observations"
+"""What it is about."""
+
 _PATIENCE_S, _POLL_S = 60.0, 1.0
 
 
@@ -81,7 +83,7 @@ def _start(proposal: Proposal, params: Params) -> str:
             return f"{claimed.holds}, within monitor.cooldown_days: none is started"
         path = claimed.holds.proposal
         try:
-            emit_event(EVENT, {"prefect.resource.id": _RESOURCE}, payload={"proposal": path})
+            emit_event(EVENT, {"prefect.resource.id": RESOURCE}, payload={"proposal": path})
         except BaseException:
             release(claimed)
             raise

@@ -3,16 +3,18 @@
 import dataclasses
 import json
 import subprocess
+import sys
 
 import pytest
 from ruamel.yaml import YAML
 
 from kdsharp.observe.log import Log
 from tests.integration.checkout import set_params
-from tests.integration.test_services import Stand, commit, make_stand, wait_for
+from tests.integration.servers import free_port, running
+from tests.integration.test_services import Stand, ask, commit, make_stand, wait_for
 from tests.pipeline.monitoring.seen import NOW, make_seen
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 WEEK = 7 * 86_400
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -67,6 +69,43 @@ def run_of(stand, deployment):
 def drift_runs(stand):
     (found,) = (each for each in stand.ask("deployments/filter") if each["name"] == "drift")
     return stand.runs(deployment_id=found["id"])
+
+
+ANSWER = """
+import json
+from pipeline.flows.respond import respond
+from pipeline.monitoring.verdict import Evidence, Verdict
+about = {"lost": {"jpeg-coarse": (0.1, 0.4)}}
+found = Verdict("falling", ["the gain fell"], Evidence(60, 60, "the week before"), about)
+print(json.dumps([respond(found, may_start=True) for _ in range(3)]))
+"""
+
+
+def test_the_automation_makes_one_run_of_three_alarms(tmp_path):
+    """Without a worker, so that the run stays where the automation has put it."""
+    root = make_stand(tmp_path / "here")
+    set_params(root, {"monitor.retrain": "auto"})
+    api = f"http://127.0.0.1:{free_port()}/api"
+    settings = {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "prefect")}
+    port = api.rpartition(":")[2].removesuffix("/api")
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", port]
+    stand = Stand(root)
+    with running(command, f"{api}/health", **settings):
+        none = stand.run("-c", ANSWER, **settings)
+        assert none.returncode == 0, none.stderr
+        assert "Prefect's server has no retrain/drift: make up" in none.stdout
+        assert not (root / "models/.retraining.json").exists()
+        done = stand.run("-m", "pipeline.services.deploy", **settings)
+        assert done.returncode == 0, done.stderr
+        said = stand.run("-c", ANSWER, **settings)
+        assert said.returncode == 0, said.stderr
+        first, *others = json.loads(said.stdout.splitlines()[-1])
+        assert first.startswith("a retraining was started: "), first
+        assert all("within monitor.cooldown_days: none is started" in one for one in others)
+        (run,) = ask(f"{api}/flow_runs/filter", {})
+    claim = json.loads((root / "models/.retraining.json").read_text())
+    assert run["parameters"]["proposal"] == claim["proposal"]
+    assert (run["parameters"]["promote"], run["parameters"]["commit"]) == (True, True)
 
 
 def test_an_alarm_starts_one_retraining(stand):
