@@ -1,6 +1,6 @@
 """A proposal, applied before the stages run: params, photos for the teacher, the gate's slice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.data.source import CheckedPhoto
@@ -29,7 +29,7 @@ def apply_proposal(path: Path, log: Callable[[str], None]) -> None:
     judged: list[CheckedPhoto] = []
     if kept:
         learn, judged = split_kept(find_kept(kept, params), params.data.duplicate_distance)
-    if kept and not learn and "patches" in values:
+    if kept and not learn and isinstance(values.get("patches"), Mapping):
         log("none of production's pictures can be used: patches.unlabelled stays as it is")
         values["patches"] = {k: v for k, v in values["patches"].items() if k != "unlabelled"}
     for line in lay_over(values, str(path)):
