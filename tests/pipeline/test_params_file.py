@@ -39,6 +39,7 @@ LATER_OF = {
     "promotion": {"int8_loss_db", "reasons", "weak"},
     "evaluate": {"photos", "seed"},
     "gate": {"photos"},
+    "monitor": {"retrain", "cooldown_days", "shadow_log"},
 }
 """The same, of one section: another may have had a key of that name."""
 
@@ -53,7 +54,7 @@ def kept_keys(text):
     section, found = "", []
     for key in keys(text):
         section = section if key.startswith(" ") else key
-        if key.strip() not in LATER | LATER_OF.get(section, set()):
+        if key.strip() not in LATER | LATER_OF.get(section, set()) | {"monitor"}:
             found.append(key)
     return found
 
