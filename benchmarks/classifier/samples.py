@@ -16,19 +16,21 @@ from kdsharp.color import luma
 from kdsharp.degrade import known_recipe
 from kdsharp.degrade.recipes import run_steps
 from kdsharp.imageio.decode import read_rgb
+from kdsharp.train.dataset.drawings import draw as draw_one
 
 __all__ = ["DEGRADATIONS", "OFTEN", "Part", "draw_parts"]
 
 _SMOOTH = ["bicubic", "area", "bilinear", "lanczos"]
 _SCREEN = ["bicubic", "bilinear", "lanczos"]
 
-OFTEN = {"sharp": 3.0, "native-jpeg-90": 1.5, "any-call": 0.5, "native-call": 0.5}
+OFTEN = {"sharp": 4.0, "native-jpeg-90": 1.5, "camera": 1.5, "native-call": 2.0, "any-call": 0.5}
 """How often a degradation is met, where that is not 1."""
 
 _SIDES = (256, 320, 384, 480)
 _LARGEST = 1400  # pixels; larger photos are shrunk by one of `_SHRINKS` as well
 _SHRINKS = (1.0, 1.5, 2.0)
 _SCALE = 2
+_DRAWN, _DRAWING = 0.05, 320  # share of drawings and text among the parts; pixels a side
 
 
 def _small(kernel: Any, *stored: dict[str, Any], scale: Any = 2) -> list[dict[str, Any]]:
@@ -81,15 +83,19 @@ DEGRADATIONS: dict[str, Any] = {
     "noise-high": _small("bicubic", {"noise": {"sigma": [4, 9]}}),
     "call-high": _small("bicubic", {"video": {"kbps": [600, 1500]}}),
     "call-low": _small("bicubic", {"video": {"kbps": [200, 600]}}),
-    "blur-low": [{"blur": {"sigma": [0.5, 0.8]}}],
-    "blur-mid": [{"blur": {"sigma": [0.8, 1.4]}}],
+    "camera": ["soft-camera"],
+    "blur-light": [{"blur": {"sigma": [0.45, 0.65]}}],
+    "blur-low": [{"blur": {"sigma": [0.65, 0.9]}}],
+    "blur-mid": [{"blur": {"sigma": [0.9, 1.4]}}],
     "blur-high": [{"blur": {"sigma": [1.4, 2.2]}}],
+    "disc": [{"disc": {"radius": [0.8, 2]}}],
     "motion": [{"motion": {"length": [3, 10]}}],
     "x3": _small("bicubic", scale=3),
     "x4": _small("bicubic", scale=4),
-    "any-1": _any(1.0, 1.4),
-    "any-2": _any(1.4, 2.4),
-    "any-3": _any(2.4, 4),
+    "any-1": _any(1.1, 1.35),
+    "any-2": _any(1.35, 1.75),
+    "any-3": _any(1.75, 2.4),
+    "any-4": _any(2.4, 4),
     "any-jpeg": [
         {"shrink": {"kernel": ["bicubic", "area"], "scale": [1.2, 3]}},
         _jpeg(50, 97),
@@ -115,7 +121,8 @@ def draw_parts(
 ) -> list[Part]:
     """`count` parts, the photos taking turns; the same with any number of `workers`.
 
-    JPEGs are halved first, because their traces are not truth. `done` is called after each.
+    Some are drawings and text instead: what has seen photos alone takes letters for damage. JPEGs
+    are halved first, because their traces are not truth. `done` is called after each.
     """
     names = list(DEGRADATIONS)
     often = np.array([OFTEN.get(name, 1.0) for name in names])
@@ -128,7 +135,8 @@ def draw_parts(
         key = hashlib.sha256(f"{seed} {number} {path.name}".encode()).digest()
         random = np.random.default_rng(int.from_bytes(key[:8]))
         label = int(random.choice(len(names), p=often / often.sum()))
-        high = _part(path, random)
+        drawn = random.random() < _DRAWN
+        high = draw_one(random, _DRAWING) if drawn else _part(path, random)
         low = run_steps(recipes[label].draw(random, _SCALE), high)
         done()
         return Part(label, _levels(low), _levels(high))

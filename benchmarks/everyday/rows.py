@@ -56,6 +56,7 @@ ROWS: Mapping[str, _Steps] = {
     "Gaussian 1.5-1.7, JPEG 82-88": _blur(1.5, 1.7, _jpeg(82, 88)),
     "Gaussian 0.6-1, noise 2-4": _blur(0.6, 1, _noise(2, 4)),
     "scan: Gaussian 0.8-1.2, noise 2-4, JPEG 70-85": _blur(0.8, 1.2, _noise(2, 4), _jpeg(70, 85)),
+    "camera: Gaussian 0.6-0.8, noise 1-2, JPEG 88-94": _blur(0.6, 0.8, _noise(1, 2), _jpeg(88, 94)),
     "noise 4-6": [_noise(4, 6)],
     "noise 14-16": [_noise(14, 16)],
     "JPEG 18-22": [_jpeg(18, 22)],

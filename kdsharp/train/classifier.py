@@ -41,7 +41,7 @@ _ACROSS = 8  # windows each way that are looked at in use
 class Recipe:
     """How long and how; `count` windows of `across` by `across` of each picture."""
 
-    steps: int = 3000
+    steps: int = 6000
     across: int = 5
     count: int = 12
     smoothing: float = 0.02
@@ -55,6 +55,7 @@ class Recipe:
             ema=0.998,
             grad_clip_norm=1.0,
             device="cpu",
+            precision="auto",
         )
     )
 
@@ -70,8 +71,9 @@ class Pictures:
 class DegradationClassifier(nn.Module):
     """Windows (B, N, SIDE, SIDE) of a picture, levels of 255 -> scores (B, degradations).
 
-    Three convolutions on the half-size grid, a mean over all places of all detailed windows, and
-    one over the flat ones: the picture's texture, whatever it shows. Two layers judge that.
+    Three convolutions on the half-size grid; means over all places, of what they give and of its
+    square, for all detailed windows and for the flat ones: the picture's texture, whatever it
+    shows. Two layers judge that.
     """
 
     def __init__(self, degradations: int) -> None:
@@ -79,7 +81,7 @@ class DegradationClassifier(nn.Module):
         pairs = zip((4, *_WIDTHS), _WIDTHS, (1, 2, 2), strict=False)
         convs = [nn.Conv2d(i, o, 3, stride=s) for i, o, s in pairs]
         self.convs = nn.Sequential(*(layer for conv in convs for layer in (conv, nn.ReLU())))
-        self.hidden = nn.Linear(2 * _WIDTHS[-1], _HIDDEN)
+        self.hidden = nn.Linear(4 * _WIDTHS[-1], _HIDDEN)
         self.out = nn.Linear(_HIDDEN, degradations)
 
     def forward(self, windows_BNHW: Tensor) -> Tensor:
@@ -88,7 +90,7 @@ class DegradationClassifier(nn.Module):
         z = windows_BNHW.reshape(batch * count, 1, SIDE, SIDE)
         z = functional.pixel_unshuffle((z - z.mean((2, 3), keepdim=True)) / _CONTRAST, 2)
         z = self.convs(z.contiguous(memory_format=torch.channels_last))
-        means = z.mean((2, 3)).view(batch, count, -1)
+        means = torch.cat([z.mean((2, 3)), (z * z).mean((2, 3))], 1).view(batch, count, -1)
         most = round(count * DETAILED)
         both = torch.cat([means[:, :most].mean(1), means[:, most:].mean(1)], 1)
         score: Tensor = self.out(torch.relu(self.hidden(torch.log(both + _TINY))))
@@ -199,7 +201,10 @@ def write_classifier(network: DegradationClassifier, path: Path) -> None:
             node("Relu", [f"z{index}"], [f"a{index + 1}"]),
         ]
     nodes += [
-        node("ReduceMean", [f"a{len(convs)}"], ["texture"], axes=[2, 3], keepdims=0),
+        node("ReduceMean", [f"a{len(convs)}"], ["means"], axes=[2, 3], keepdims=0),
+        node("Mul", [f"a{len(convs)}"] * 2, ["squares"]),
+        node("ReduceMean", ["squares"], ["powers"], axes=[2, 3], keepdims=0),
+        node("Concat", ["means", "powers"], ["texture"], axis=1),
         node("Split", ["texture", "parts"], ["detailed", "flat"], axis=0),
         node("ReduceMean", ["detailed"], ["d"], axes=[0], keepdims=1),
         node("ReduceMean", ["flat"], ["f"], axes=[0], keepdims=1),

@@ -32,11 +32,12 @@ RECIPES = {
     "jpeg-85": ("jpeg-fine", 2), "jpeg-65": ("jpeg-coarse", 2), "jpeg-40": ("jpeg-coarse", 2),
     "area-jpeg": ("jpeg", 2), "cubic-jpeg": ("jpeg", 2), "webp-fine": ("webp-fine", 2),
     "webp-coarse": ("webp-coarse", 2), "noise-low": ("noisy", 2), "noise-high": ("noisy", 2),
-    "call-high": ("streamed", 2), "call-low": ("streamed", 2), "blur-low": ("defocused", 2),
-    "blur-mid": ("defocused", 2), "blur-high": ("defocused", 2), "motion": ("shaken", 2),
-    "x3": ("bicubic", 3), "x4": ("bicubic", 4), "any-1": ("kernels", 1.3), "any-2": ("kernels", 2),
-    "any-3": ("kernels", 3), "any-jpeg": ("web", 2), "any-call": ("videocall", 2),
-    "phone": ("phone", 2),
+    "call-high": ("streamed", 2), "call-low": ("streamed", 2), "camera": ("soft-camera", 2),
+    "blur-light": ("light-gaussian", 2), "blur-low": ("defocused", 2),
+    "blur-mid": ("defocused", 2), "blur-high": ("defocused", 2), "disc": ("medium-disc", 2),
+    "motion": ("shaken", 2), "x3": ("bicubic", 3), "x4": ("bicubic", 4), "any-1": ("kernels", 1.2),
+    "any-2": ("kernels", 1.5), "any-3": ("kernels", 2), "any-4": ("kernels", 3),
+    "any-jpeg": ("web", 2), "any-call": ("videocall", 2), "phone": ("phone", 2),
 }  # fmt: skip
 """For each degradation that routing tells apart, the recipe and the scale that do it again."""
 
