@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from pipeline.data.check import distances
 from pipeline.data.contamination import Known, NearDuplicate, hashed_photos
 from pipeline.data.source import UNLABELLED
+from pipeline.manifest import read_manifest
 from pipeline.paths import MANIFEST, RAW
 
 __all__ = ["PHOTOS", "Fingerprint", "find_seen", "list_fingerprints", "read_fingerprints", "write"]
@@ -38,9 +37,10 @@ class Fingerprint:
 def list_fingerprints(manifest: Path = MANIFEST, raw: Path = RAW) -> list[Fingerprint]:
     """Those of train, val and unlabelled in `manifest`, whose files are in `raw`.
 
-    Reads every photo, with all cores. Raises `UserError` for one that cannot be read.
+    Reads every photo, with all cores. Raises `UserError` for one that cannot be read, and for a
+    manifest that is none.
     """
-    table = pd.read_csv(manifest, dtype=str, keep_default_na=False)
+    table = read_manifest(manifest)
     photos = hashed_photos(table[table["split"].isin(_SPLITS)], raw)
     found = [Fingerprint(f"{p.split}/{p.name}", p.sha256, p.perceptual_hash) for p in photos]
     return sorted(found, key=lambda photo: photo.name)
