@@ -75,7 +75,7 @@ def rollback_here(model: str, steps: int, *, why: str) -> None:
 def status_here(model: str, *, every: bool, as_json: bool) -> None:
     """Print the status of `model`, or of all models."""
     from pipeline.release.promotion.status import read_all, read_status
-    from pipeline.release.promotion.status_text import print_all, print_status
+    from pipeline.release.promotion.status_text import ROWS, print_all, print_status
 
     if every and as_json:
         _print_json([status.to_dict() for status in read_all()])
@@ -84,7 +84,7 @@ def status_here(model: str, *, every: bool, as_json: bool) -> None:
     elif as_json:
         _print_json(read_status(model).to_dict())
     else:
-        print_status(read_status(model, print))
+        print_status(read_status(model, print, last=ROWS))
 
 
 def _aside(line: str) -> None:

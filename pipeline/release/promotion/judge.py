@@ -32,7 +32,7 @@ from pipeline.release.registry.versions import (
     Registry,
     Version,
     find_version,
-    list_versions,
+    pick_versions,
 )
 
 __all__ = ["Judged", "judge"]
@@ -116,8 +116,8 @@ def _held_out(candidate: Version, params: Params) -> HeldOut:
 
 
 def _is_in_production(registry: Registry, candidate: Version, number: int | None) -> bool:
-    there = list_versions(registry, candidate.name)
-    return any(_same(candidate, version) for version in there if version.number == number)
+    there = pick_versions(registry, candidate.name, (number,))
+    return any(_same(candidate, version) for version in there.values())
 
 
 def _same(one: Version, other: Version) -> bool:

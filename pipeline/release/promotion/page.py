@@ -15,7 +15,7 @@ __all__ = ["page", "timeline", "write_page"]
 
 _WIDTH, _HEIGHT = 960, 300
 _LEFT, _RIGHT, _TOP, _BELOW = 70, 30, 40, 48
-_MOST = 30
+_MOST, _ROWS = 30, 100
 
 _STYLE = Path(__file__).parents[2] / "evaluation" / "report" / "style.css"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -84,7 +84,7 @@ def _mark(entry: Entry, x: float, y: float) -> str:
 def write_page(name: str) -> Path:
     """Write reports/promotion/NAME.html and return its path."""
     target = REPORTS / "promotion" / f"{name}.html"
-    write_text(target, page(read_status(name)))
+    write_text(target, page(read_status(name, last=_ROWS)))
     return target
 
 
@@ -146,7 +146,10 @@ def _history(entries: tuple[Entry, ...]) -> str:
 def _versions(status: Status) -> str:
     heads = ["version", "parameters", "data", "commit", "gate", "what became of it"]
     rows = [_version_row(version) for version in reversed(status.versions)]
-    return table(heads, rows)
+    shown = table(heads, rows)
+    if len(rows) < _ROWS:
+        return shown
+    return f"{shown}<p>The last {_ROWS} and those in use; all of them: status --json.</p>"
 
 
 def _version_row(version: Version) -> list[str]:

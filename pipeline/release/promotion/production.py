@@ -32,7 +32,7 @@ from pipeline.release.registry.versions import (
     Registry,
     Version,
     fetch_files,
-    list_versions,
+    pick_versions,
 )
 
 __all__ = [
@@ -68,13 +68,13 @@ def reconcile(registry: Registry, history: History, log: Log) -> None:
 
 def is_in_place(registry: Registry, history: History) -> bool:
     """Whether aliases and models/production are what the history says."""
-    served = _by_number(registry, history.name).get(history.last.version or 0)
+    served = _in_use(registry, history).get(history.last.version or 0)
     return has_aliases(registry, history) and (served is None or _is_served(served))
 
 
 def has_aliases(registry: Registry, history: History) -> bool:
     """Whether the aliases are what the history says: the same on every machine."""
-    versions = _by_number(registry, history.name)
+    versions = _in_use(registry, history)
     aliases = registry.client.get_registered_model(history.name).aliases
     return all(
         str(aliases.get(alias, "")) == (str(version.number) if version else "")
@@ -103,7 +103,7 @@ def put_in_place(registry: Registry, history: History) -> None:
     """
     while True:
         entry = history.last
-        versions = _by_number(registry, history.name)
+        versions = _in_use(registry, history)
         for alias, version in _wanted(entry, versions).items():
             _set_alias(registry, history.name, alias, version)
         served = versions.get(entry.version or 0)
@@ -117,8 +117,10 @@ def put_in_place(registry: Registry, history: History) -> None:
             return
 
 
-def _by_number(registry: Registry, name: str) -> dict[int, Version]:
-    return {version.number: version for version in list_versions(registry, name)}
+def _in_use(registry: Registry, history: History) -> dict[int, Version]:
+    """What is in production and what was before, by number; not what somebody has deleted."""
+    last = history.last
+    return pick_versions(registry, history.name, (last.version, last.previous))
 
 
 def _wanted(entry: Entry, versions: Mapping[int, Version]) -> dict[str, Version | None]:

@@ -1,6 +1,6 @@
 """The versions that a candidate is measured beside, fetched; what has seen the gate set is none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from pipeline.release.registry.versions import (
     Version,
     fetch_files,
     find_version,
-    list_versions,
+    pick_versions,
 )
 
 __all__ = ["Rivals"]
@@ -77,16 +77,16 @@ class Rivals:
         And what has to be said of those that are passed over.
         """
         said: list[str] = []
-        there = self._there(history)
         for number in dict.fromkeys(reversed(history.last.stack)):
             who = f"version {number}{', in production,' * (number == history.last.version)}"
-            if number not in there:
+            version = self._pick(history, number)
+            if version is None:
                 self.log(f"warning: {who} was deleted from the registry")
             elif number != candidate.number:
-                folder = self.fetch_if_sound(there[number])
-                leaks = self.leaks(there[number], folder)
+                folder = self.fetch_if_sound(version)
+                leaks = self.leaks(version, folder)
                 if not leaks:
-                    return there[number], folder, said
+                    return version, folder, said
                 why = f"was trained on photos of the gate set, so it is no bar: {leaks[0]}"
                 said.append(f"{who} {why}")
                 self.log(f"warning: {said[-1]}")
@@ -94,7 +94,6 @@ class Rivals:
 
     def anchors(self, history: History, known: set[int | None]) -> dict[tuple[Name, int], Path]:
         """Those that can be had; not those in `known`, which are measured anyway."""
-        there = self._there(history)
         found: dict[tuple[Name, int], Path] = {}
         settled: set[Name] = set()
         for name, number in anchors(history.entries, self.gate_set.sha256):
@@ -104,10 +103,11 @@ class Rivals:
                 settled.add(name)
                 continue
             try:
-                if number not in there:
+                version = self._pick(history, number)
+                if version is None:
                     raise UserError(f"version {number} was deleted from the registry")
-                folder = self.fetch(there[number])
-                if leaks := self.leaks(there[number], folder):
+                folder = self.fetch(version)
+                if leaks := self.leaks(version, folder):
                     raise UserError(f"it was trained on photos of the gate set: {leaks[0]}")
             except UserError as error:
                 self.log(f"warning: version {number} is not the {name} to compare with: {error}")
@@ -116,8 +116,8 @@ class Rivals:
             known, settled = {*known, number}, {*settled, name}
         return found
 
-    def _there(self, history: History) -> Mapping[int, Version]:
-        return {v.number: v for v in list_versions(self.registry, history.name)}
+    def _pick(self, history: History, number: int) -> Version | None:
+        return pick_versions(self.registry, history.name, (number,)).get(number)
 
     def _taught_on(self, version: Version) -> Sequence[Fingerprint]:
         """What the teacher of a student saw, where it was not the same."""

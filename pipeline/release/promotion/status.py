@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.release.promotion.production import find_served, has_aliases
 from pipeline.release.promotion.version_json import version_json
-from pipeline.release.registry.history import Entry, find_history
+from pipeline.release.registry.history import Entry, History, find_history
 from pipeline.release.registry.names import production_folder, role_of
 from pipeline.release.registry.pinned import Listed, find_model, list_models
 from pipeline.release.registry.versions import (
@@ -15,8 +15,10 @@ from pipeline.release.registry.versions import (
     PRODUCTION,
     Registry,
     Version,
+    last_versions,
     list_versions,
     open_registry,
+    pick_versions,
 )
 
 __all__ = ["Status", "read_all", "read_status"]
@@ -28,6 +30,7 @@ class Status:
 
     name: str
     versions: tuple[Version, ...]
+    """Oldest first; all, or the last ones and those that are in use."""
     entries: tuple[Entry, ...]
     candidate: int | None
     in_place: bool
@@ -94,11 +97,19 @@ def _entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def read_status(model: str = "student", log: Callable[[str], None] = lambda _: None) -> Status:
-    """The status of `model`, see `find_model`; `UserError` where it is not registered."""
+def read_status(
+    model: str = "student",
+    log: Callable[[str], None] = lambda _: None,
+    *,
+    last: int | None = None,
+) -> Status:
+    """The status of `model`, see `find_model`; `UserError` where it is not registered.
+
+    With `last` only so many versions are read, and those that are in use.
+    """
     with open_registry() as registry:
         name = find_model(registry, model, log)
-        found = _read(registry, name)
+        found = _read(registry, name, last)
         others = tuple(one for one in list_models(registry) if one.name != name)
     return replace(found, others=others)
 
@@ -109,19 +120,39 @@ def read_all() -> list[Status]:
         return [_read(registry, one.name) for one in list_models(registry)]
 
 
-def _read(registry: Registry, name: str) -> Status:
+def _read(registry: Registry, name: str, last: int | None = None) -> Status:
     # The history first: whatever is changed meanwhile, what is shown was true together.
     history = find_history(registry, name)
     aliases = registry.client.get_registered_model(name).aliases
-    versions = tuple(list_versions(registry, name))
-    # Of two with the same files, the one in production.
-    likely = sorted(versions, key=lambda version: version.number == history.last.version)
-    served = None if role_of(name) == "teacher" else find_served(name, likely)
+    there = {version.number: version for version in _some(registry, name, last)}
+    used = {history.last.version, history.last.previous, *map(int, aliases.values())}
+    there |= pick_versions(registry, name, used - there.keys())
+    served = _served(registry, history, list(there.values()), last)
+    if served:
+        there[served.number] = served
     return Status(
         name=name,
-        versions=versions,
+        versions=tuple(there[number] for number in sorted(there)),
         entries=tuple(history.entries),
         candidate=int(aliases[CANDIDATE]) if CANDIDATE in aliases else None,
         in_place=has_aliases(registry, history),
         here=served.number if served else None,
     )
+
+
+def _some(registry: Registry, name: str, last: int | None) -> list[Version]:
+    return list_versions(registry, name) if last is None else last_versions(registry, name, last)
+
+
+def _served(
+    registry: Registry, history: History, versions: list[Version], last: int | None
+) -> Version | None:
+    """The version in this machine's folder: one of `versions`, or of the older ones."""
+    if role_of(history.name) == "teacher" or not production_folder(history.name).is_dir():
+        return None
+    # Of two with the same files, the one in production.
+    likely = sorted(versions, key=lambda version: version.number == history.last.version)
+    served = find_served(history.name, likely)
+    if served is None and last is not None:
+        served = find_served(history.name, list_versions(registry, history.name))
+    return served

@@ -16,9 +16,11 @@ from pipeline.tracking.store import shown_uri
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["print_all", "print_status"]
+__all__ = ["ROWS", "print_all", "print_status"]
 
-_ROWS = 20
+ROWS = 20
+"""So many versions and entries of the history are shown."""
+
 _WIDTH = 100
 
 
@@ -57,7 +59,7 @@ def _row(status: Status) -> list[str]:
 
 def _versions(status: Status) -> "Table":
     table = _table("Versions, newest first", "version", "is", "gate", "Y-PSNR", "data", "commit")
-    for version in reversed(status.versions[-_ROWS:]):
+    for version in reversed(status.versions[-ROWS:]):
         tags = version.tags
         dirty = "*" if tags.get("kdsharp.dirty") != "false" else ""
         table.add_row(
@@ -82,7 +84,7 @@ def _score(status: Status, number: int | None) -> str:
 
 def _history(status: Status) -> "Table":
     table = _table("History, newest first", "when (UTC)", "who", "what", "Y-PSNR", "why")
-    for entry in reversed(status.entries[-_ROWS:]):
+    for entry in reversed(status.entries[-ROWS:]):
         was, now = ("nothing" if n is None else n for n in (entry.was, entry.version))
         now_db, was_db = entry.numbers.get("now"), entry.numbers.get("was")
         score = "" if now_db is None else f"{now_db:.3f} dB"

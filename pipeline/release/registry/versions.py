@@ -1,7 +1,7 @@
 """The registry, opened: versions are found in it, and their files come back unharmed."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,10 @@ __all__ = [
     "fetch_files",
     "find_content",
     "find_version",
+    "last_versions",
     "list_versions",
     "open_registry",
+    "pick_versions",
 ]
 
 # What the store answers; everything else is the way to it.
@@ -169,25 +170,55 @@ class Version:
 
 
 def list_versions(registry: Registry, name: str) -> list[Version]:
-    """All versions of `name`, oldest first; empty where it is not registered."""
+    """All versions of `name`, oldest first; empty where it is not registered.
+
+    A thousand take more than a second: what asks for a few uses the functions below.
+    """
+    return _search(registry, f"name='{name}'")
+
+
+def last_versions(registry: Registry, name: str, count: int) -> list[Version]:
+    """The `count` newest versions of `name`, oldest first."""
+    page = registry.client.search_model_versions(
+        f"name='{name}'", count, order_by=["version_number DESC"]
+    )
+    return [_version(entry) for entry in reversed(page)]
+
+
+def pick_versions(
+    registry: Registry, name: str, numbers: Iterable[int | None]
+) -> dict[int, Version]:
+    """Those of the versions `numbers` that there are; None is none."""
+    found: dict[int, Version] = {}
+    for number in {number for number in numbers if number is not None}:
+        with contextlib.suppress(_NoVersion):
+            found[number] = _get(registry, name, number)
+    return found
+
+
+def find_content(registry: Registry, name: str, content: str) -> Version | None:
+    """The latest version of `name` whose model files have the hash `content`."""
+    same = _search(registry, f"name='{name}' and tags.`kdsharp.content` = '{content}'")
+    return same[-1] if same else None
+
+
+def _search(registry: Registry, query: str) -> list[Version]:
     found: list[Version] = []
     token = None
     while True:
-        page = registry.client.search_model_versions(f"name='{name}'", 1000, page_token=token)
+        page = registry.client.search_model_versions(query, 1000, page_token=token)
         found += [_version(entry) for entry in page]
         token = page.token
         if not token:
             return sorted(found, key=lambda version: version.number)
 
 
-def find_content(registry: Registry, name: str, content: str) -> Version | None:
-    """The latest version of `name` whose model files have the hash `content`."""
-    same = [v for v in list_versions(registry, name) if v.tags.get("kdsharp.content") == content]
-    return same[-1] if same else None
+class _NoVersion(Exception):  # noqa: N818 - caught here, and never shown
+    pass
 
 
-def find_version(registry: Registry, name: str, which: int | str) -> Version:
-    """Version number `which`, or the one with that alias; `UserError` names what there is."""
+def _get(registry: Registry, name: str, which: int | str) -> Version:
+    """By number or alias; raises `_NoVersion`."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -197,7 +228,15 @@ def find_version(registry: Registry, name: str, which: int | str) -> Version:
     except MlflowException as error:
         if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             raise
-    raise UserError(_missing(registry, name, which))
+        raise _NoVersion from None
+
+
+def find_version(registry: Registry, name: str, which: int | str) -> Version:
+    """Version number `which`, or the one with that alias; `UserError` names what there is."""
+    try:
+        return _get(registry, name, which)
+    except _NoVersion:
+        raise UserError(_missing(registry, name, which)) from None
 
 
 def fetch_files(registry: Registry, version: Version, folder: Path) -> None:

@@ -16,7 +16,14 @@ from pipeline.release.promotion.dry_run import dry_run
 from pipeline.release.promotion.rollback import rollback
 from pipeline.release.promotion.status import read_all, read_status
 from pipeline.release.registry.history import find_history
-from pipeline.release.registry.versions import list_versions, open_registry
+from pipeline.release.registry.versions import (
+    fetch_files,
+    find_content,
+    last_versions,
+    list_versions,
+    open_registry,
+    pick_versions,
+)
 from tests.integration.checkout import set_params
 from tests.pipeline.release.gated import BICUBIC, gate_params, photo
 from tests.pipeline.release.promotion.registered import (
@@ -206,3 +213,24 @@ def test_a_set_of_other_photos_judges_nobody(checkout):
     assert f"Measured on 8 crops (photos: 1) from {of_before}, bicubic x2" in found.report
     assert found.decision.numbers["gate"]["source"] == of_before
     assert f"1 photo from {of_before}" in found.reason
+
+
+def test_of_many_versions_the_last_are_read_and_those_in_use(checkout):
+    with open_registry() as registry:
+        for seed in (3, 4, 5):
+            make_trained(checkout, seed=seed)
+            made = register_student(registry, NAME)
+        registry.client.delete_model_version(NAME, "4")
+        whole, few = read_status(NAME), read_status(NAME, last=1)
+        assert [version.number for version in whole.versions] == [1, 2, 3, 5]
+        assert [version.number for version in few.versions] == [1, 5]
+        assert (few.here, few.production, few.in_place) == (1, 1, True)
+        assert [v.number for v in last_versions(registry, NAME, 2)] == [3, 5]
+        assert list(pick_versions(registry, NAME, (None, 4, 5, 9))) == [5]
+        assert find_content(registry, NAME, made.tags["kdsharp.content"]) == made
+        assert find_content(registry, NAME, "0" * 64) is None
+        # An old version lies here, which is not among the last.
+        shutil.rmtree(PRODUCTION.with_name("production-nano-x2"))
+        PRODUCTION.with_name("production-nano-x2").mkdir()
+        fetch_files(registry, whole.versions[2], PRODUCTION.with_name("production-nano-x2"))
+    assert read_status(NAME, last=1).here == 3
