@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from kdsharp.errors import KdsharpError, UserError, run
+from pipeline.parent import PARENT, end_with_parent
 from pipeline.services.prefect_server import configure, require_pages
 
 __all__ = ["launch_retrain"]
@@ -33,7 +34,8 @@ def launch_retrain(
     if teacher_every:
         chosen.append(f"{_TEACHER_EVERY}={teacher_every}")
     command = [sys.executable, "-m", "pipeline.flows.launch", *chosen]
-    with subprocess.Popen(command, start_new_session=True) as flow:
+    env = os.environ | {PARENT: str(os.getpid())}
+    with subprocess.Popen(command, env=env, start_new_session=True) as flow:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda received, _: flow.send_signal(received))
         code = flow.wait()
@@ -115,4 +117,5 @@ class _Lines(logging.Handler):
 
 
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(run(_main, program="pipeline"))

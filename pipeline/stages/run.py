@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kdsharp.errors import KdsharpError, TransientError, describe, exit_code, run
 from pipeline.params import Params, load_params
+from pipeline.parent import end_with_parent
 from pipeline.paths import ERROR_FILE
 
 __all__ = ["run_stage"]
@@ -16,6 +17,8 @@ __all__ = ["run_stage"]
 
 def run_stage(main: Callable[[Params], None]) -> None:
     """Run a stage with the checked params.yaml; exit with 0, or one line and 1 or 2."""
+    if "DVC_STAGE" in os.environ:  # started by DVC, and not by hand
+        end_with_parent()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 
     def guarded() -> None:

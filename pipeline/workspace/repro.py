@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from kdsharp.errors import KdsharpError
+from pipeline.parent import PARENT
 from pipeline.paths import ERROR_FILE
 from pipeline.workspace.stage import Outcome, killed_by
 
@@ -79,6 +80,7 @@ def _environment(error: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")])),
         "PYTHONUNBUFFERED": "1",
         ERROR_FILE: str(error),
+        PARENT: str(os.getpid()),
     }
 
 

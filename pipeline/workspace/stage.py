@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kdsharp.errors import describe, exit_code
+from pipeline.parent import end_with_parent
 from pipeline.paths import ERROR_FILE
 
 __all__ = ["Outcome", "killed_by", "main"]
@@ -98,4 +99,5 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 if __name__ == "__main__":
+    end_with_parent(group=True)
     sys.exit(main(*sys.argv[1:]))
