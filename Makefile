@@ -4,7 +4,7 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 SHELL := /bin/sh
 
-.PHONY: help run test test-integration lint audit secrets sbom format web site ui up down lock setup
+.PHONY: help run test test-integration campaign lint audit secrets sbom format web site ui up down lock setup
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,9 @@ test: setup ## Fast tests
 
 test-integration: setup ## Tests with servers, kills and a browser
 	@pytest -m integration -n 2 --dist loadfile --durations=12 --reruns 1 --reruns-delay 5 -rR
+
+campaign: setup ## A quarter of an hour of kills, cuts, full disks and damaged files
+	@pytest -m campaign --campaign day -n 2 --dist loadfile --durations=0 -rs
 
 lint: setup ## ruff and mypy
 	@ruff check .

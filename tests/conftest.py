@@ -1,6 +1,8 @@
 """Shared by all tests: the shared photos, a tiny model, and an environment that is our own."""
 
+import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,16 @@ import pytest
 from PIL import Image
 
 from tests.models import make_model
+
+
+def pytest_addoption(parser):
+    """Of tests/campaign; here, because pytest looks for options in no deeper folder."""
+    group = parser.getgroup("campaign")
+    group.addoption(
+        "--campaign", choices=["slice", "day", "full"], default="slice", help="its size"
+    )
+    group.addoption("--rounds", type=int, help="instead of what the size says")
+    group.addoption("--seed", type=int, default=1, help="of its dice")
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +75,18 @@ def mixed_model(tmp_path_factory) -> Path:
     from tests.mixed import make_mixed_model  # imports torch
 
     return make_mixed_model(tmp_path_factory.mktemp("mixed") / "model")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A tiny checkout after `dvc repro`, of tests/integration and tests/campaign; not to change."""
+    from tests.integration.conftest import train
+
+    return train(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def project(trained, tmp_path):
+    """A copy of `trained` for one test."""
+    root = shutil.copytree(trained.root, tmp_path / "project", symlinks=True)
+    return dataclasses.replace(trained, root=root)

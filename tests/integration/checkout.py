@@ -51,6 +51,8 @@ class Checkout:
     """A checkout at `root`; commands run in it with this environment's Python."""
 
     root: Path
+    seconds: float = 0.0
+    """That `dvc repro` took from nothing, where that was measured."""
 
     @property
     def env(self) -> dict[str, str]:

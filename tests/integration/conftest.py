@@ -1,6 +1,7 @@
-"""Shared by the integration tests: one tiny project, trained once, copied for each; the site."""
+"""Shared by the integration tests: the tiny project that tests/conftest.py trains; the site."""
 
-import shutil
+import dataclasses
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,28 +12,24 @@ from tests.integration.checkout import Checkout, make_checkout
 AUTHOR = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory) -> Checkout:
-    """A tiny checkout after `dvc repro`, with dvc.lock committed; not to be changed."""
-    checkout = make_checkout(tmp_path_factory.mktemp("trained"))
-    # Enough to gain something, so that the gate lets it through.
-    checkout.set(
-        student__teacher_weight=0.1,
-        student__truth_weight=1.0,
-        student__loop__epochs=4,
-        student__loop__batch_size=4,
-        promotion__resamples=500,
-    )
+# Enough to gain something, so that the gate lets it through.
+TRAINED = {
+    "student__teacher_weight": 0.1,
+    "student__truth_weight": 1.0,
+    "student__loop__epochs": 4,
+    "student__loop__batch_size": 4,
+    "promotion__resamples": 500,
+}
+
+
+def train(root) -> Checkout:
+    """A tiny checkout after `dvc repro`, with dvc.lock committed."""
+    checkout = make_checkout(root)
+    checkout.set(**TRAINED)
+    began = time.monotonic()
     checkout.run("dvc", "repro", "-q")
     commit(checkout, "Train")
-    return checkout
-
-
-@pytest.fixture
-def project(trained, tmp_path) -> Checkout:
-    """A copy of `trained` for one test."""
-    shutil.copytree(trained.root, tmp_path / "project", symlinks=True)
-    return Checkout(tmp_path / "project")
+    return dataclasses.replace(checkout, seconds=time.monotonic() - began)
 
 
 @pytest.fixture(scope="session")

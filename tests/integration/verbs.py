@@ -1,7 +1,8 @@
 """`python -m pipeline VERB` without ten seconds of imports: in forks of a process that has them.
 
-A line of JSON in (folder, words, environment), a line of JSON out (exit code, stdout, stderr). The
-code is this repository's; a test that changes code in its checkout uses a real command.
+A line of JSON in (folder, words, environment), a line of JSON out (exit code, stdout, stderr, CPU
+seconds). The code is this repository's; a test that changes code in its checkout uses a real
+command.
 """
 
 import atexit
@@ -33,8 +34,10 @@ class Verbs:
     def __call__(self, folder, *words, **env) -> subprocess.CompletedProcess:
         """Run `python -m pipeline WORDS` in `folder`."""
         print(json.dumps([str(folder), words, env]), file=self._process.stdin, flush=True)
-        code, out, err = json.loads(self._process.stdout.readline())
-        return subprocess.CompletedProcess(words, code, out, err)
+        code, out, err, cpu_s = json.loads(self._process.stdout.readline())
+        done = subprocess.CompletedProcess(words, code, out, err)
+        done.cpu_s = cpu_s
+        return done
 
     def close(self) -> None:
         self._process.stdin.close()
@@ -72,12 +75,13 @@ def _serve() -> None:
                 code = run(main, program="pipeline")
                 sys.stdout.flush()
                 os._exit(code)
-            _, status = os.waitpid(pid, 0)
+            _, status, used = os.wait4(pid, 0)
+            cpu_s = used.ru_utime + used.ru_stime
             said = []
             for stream in (out, err):
                 stream.seek(0)
                 said.append(stream.read().decode())
-        print(json.dumps([os.waitstatus_to_exitcode(status), *said]), flush=True)
+        print(json.dumps([os.waitstatus_to_exitcode(status), *said, cpu_s]), flush=True)
 
 
 if __name__ == "__main__":
