@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from kdsharp.errors import KdsharpError
+
 __all__ = [
     "atomic_dir",
     "atomic_file",
@@ -24,7 +26,8 @@ __all__ = [
 ]
 
 _HERE = -100  # AT_FDCWD; without a meaning for absolute paths
-_PART = ".part-"
+_PART, _NEW = ".part-", ".new-"
+_FULL = 1 << 20  # bytes; where so few are free, a failed write has filled the disk
 _unfinished: set[Path] = set()
 
 
@@ -44,7 +47,11 @@ def atomic_file(target: Path) -> Iterator[Path]:
         if not _lock(handle):
             os.close(handle)
             handle = -1
-        yield temporary
+        try:
+            yield temporary
+        except Exception as error:
+            _tell_full(target, error)
+            raise
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         # mkstemp makes files that only their owner reads; give what open() would have given. Not
@@ -84,21 +91,33 @@ def sweep(targets: Iterable[Path]) -> None:
 def atomic_dir(target: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `target`; it replaces `target` on success.
 
-    Whoever opens `target` meanwhile finds the old folder or the new one, where the system can
-    exchange two folders (Linux, macOS); elsewhere it is missing for an instant.
+    What killed processes left of earlier ones is removed. Whoever opens `target` meanwhile finds
+    the old folder or the new one, where the system can exchange two folders (Linux, macOS);
+    elsewhere it is missing for an instant.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".part-{target.name}-", dir=target.parent))
+    prefix = f"{_PART}{target.name}-"
+    _remove_left_folders(target.parent, prefix)
+    made = Path(tempfile.mkdtemp(prefix=_NEW, dir=target.parent))
+    # Locked before it has the name by which others look for what is left over.
+    handle = _lock_folder(made)
+    temporary = made.rename(made.with_name(prefix + made.name[len(_NEW) :]))
     temporary.chmod(0o777 & ~_umask())
     try:
-        yield temporary
+        try:
+            yield temporary
+        except Exception as error:
+            _tell_full(target, error)
+            raise
         if not target.exists():
             os.replace(temporary, target)
         elif not _exchange(temporary, target):
             _replace_in_two_steps(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if handle is not None:
+            os.close(handle)
 
 
 def write_text(target: Path, text: str) -> None:
@@ -170,6 +189,36 @@ def _remove_if_left(temporary: Path) -> None:
             temporary.unlink()
     finally:
         os.close(handle)
+
+
+def _remove_left_folders(parent: Path, prefix: str) -> None:
+    """Folders of processes that ended without removing them: nobody holds their locks."""
+    for left in list(parent.iterdir()):
+        # mkdtemp puts eight characters behind.
+        ours = left.name.startswith(prefix) and len(left.name) == len(prefix) + 8
+        if ours and (handle := _lock_folder(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(handle)
+
+
+def _lock_folder(folder: Path) -> int | None:
+    """The folder, open and locked; None where that cannot be, as on Windows."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    if _lock(handle):
+        return handle
+    os.close(handle)
+    return None
+
+
+def _tell_full(target: Path, error: Exception) -> None:
+    """Raise what a full disk raises, if that is why a library failed: each says it in its words."""
+    if isinstance(error, OSError | KdsharpError):
+        return
+    if shutil.disk_usage(target.parent).free < _FULL:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
 
 
 def _umask() -> int:

@@ -9,6 +9,7 @@ from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir
 from kdsharp.train.dataset.cut import cut_patches
 from kdsharp.train.dataset.patches import UNLABELLED
+from pipeline.data.space import require_space
 from pipeline.params import Params
 from pipeline.paths import MANIFEST, PATCHES, RAW
 from pipeline.stages.run import run_stage
@@ -27,6 +28,9 @@ def main(params: Params) -> None:
     recipe, scale = params.degradation.recipe, params.degradation.scale
     wanted = params.patches
     counts = {"train": wanted.train, "val": wanted.val, UNLABELLED: wanted.unlabelled}
+    # They are written through memory maps, where a full disk ends the process by SIGBUS.
+    pair = 3 * wanted.size**2 * 2
+    require_space([(PATCHES, sum(counts.values()) * pair)])
     with atomic_dir(PATCHES) as folder:
         for split, count in counts.items():
             if count == 0:

@@ -19,14 +19,13 @@ class Way:
     """Passes TCP connections on to `target`; while it is cut, it takes none and breaks those."""
 
     def __init__(self, target: int) -> None:
-        self.port, self._target, self._cut = free_port(), target, False
+        self.port, self.target = free_port(), target
         self._open: set[socket.socket] = set()
         self._listening = self._listen()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def cut(self) -> None:
         """As when a cable is pulled out, or the server is gone."""
-        self._cut = True
         self._listening.close()
         for end in list(self._open):
             with contextlib.suppress(OSError):
@@ -35,11 +34,6 @@ class Way:
     def mend(self) -> None:
         """The same port again."""
         self._listening = self._listen()
-        self._cut = False
-
-    def close(self) -> None:
-        """For good."""
-        self.cut()
 
     def _listen(self) -> socket.socket:
         listening = socket.socket()
@@ -57,7 +51,7 @@ class Way:
                 time.sleep(0.05)
                 continue
             try:
-                server = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+                server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
             except OSError:
                 client.close()
                 continue
@@ -93,8 +87,8 @@ def faults_of(name: str, way: Way) -> list[Fault]:
         Fault(f"{name} cut off", way.cut, way.mend),
         Fault(
             f"{name} frozen",
-            lambda: _signal_all(way._target, signal.SIGSTOP),
-            lambda: _signal_all(way._target, signal.SIGCONT),
+            lambda: _signal_all(way.target, signal.SIGSTOP),
+            lambda: _signal_all(way.target, signal.SIGCONT),
         ),
     ]
 

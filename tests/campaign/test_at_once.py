@@ -16,7 +16,7 @@ SAID = ("another DVC command is at work in this checkout", "Prefect")
 @pytest.mark.campaign(
     "retrainings of one checkout, started at once (two short stages)",
     unit="retrainings",
-    slice=2,
+    slice=0,
     day=8,
     full=8,
 )

@@ -38,11 +38,9 @@ def ways(monkeypatch):
     with running_postgres() as postgres, running_s3() as s3:
         database, store = way(_port(postgres)), way(_port(s3["AWS_ENDPOINT_URL"]))
         server = way(free_port())
-        address = create_database(postgres, "cut").replace(
-            str(database._target), str(database.port)
-        )
+        address = create_database(postgres, "cut").replace(str(database.target), str(database.port))
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-        command += ["--port", str(server._target)]
+        command += ["--port", str(server.target)]
         settings = s3 | {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{store.port}",
             "MLFLOW_BACKEND_STORE_URI": address,
@@ -50,14 +48,14 @@ def ways(monkeypatch):
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
-        health = f"http://127.0.0.1:{server._target}/health"
+        health = f"http://127.0.0.1:{server.target}/health"
         with running(command, health, **settings):
             yield (
                 f"http://127.0.0.1:{server.port}",
                 {"server": server, "database": database, "S3": store},
             )
         for one in made:
-            one.close()
+            one.cut()
 
 
 def _port(address):
@@ -97,7 +95,7 @@ def test_cuts(part, project: Checkout, ways):
         version = client.get_model_version(NAME, str(number))
         run = client.get_run(version.run_id)
         assert run.data.params["student.loop.seed"] == str(number)
-        assert len(curve(client, run)) == EPOCHS
+        assert len(client.get_metric_history(version.run_id, "curve/val_psnr_y")) == EPOCHS
         whole = run.data.tags.get("kdsharp.imported") != "true"
         recorded, imported = recorded + whole, imported + (not whole)
         # What is not recorded as it happened has been told.
@@ -110,11 +108,3 @@ def test_cuts(part, project: Checkout, ways):
         f"imported by `register` from their files, with all {EPOCHS} epochs, as told in a line"
     )
     assert sum(happened.values()) > 0
-
-
-def curve(client, run):
-    """The epochs of the run, whichever of the two names they have."""
-    for key in ("curve/val_psnr_y", "val_psnr_y"):
-        if found := client.get_metric_history(run.info.run_id, key):
-            return {metric.step for metric in found}
-    return set()

@@ -21,7 +21,7 @@ NOISE_S = 0.3
 @pytest.mark.campaign(
     "`register`, `status`, `judge`, `promote`, `rollback` in a store with ten times as many runs",
     unit="versions",
-    slice=100,
+    slice=0,
     day=1000,
     full=1000,
 )

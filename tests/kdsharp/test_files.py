@@ -1,5 +1,7 @@
+import errno
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -8,6 +10,7 @@ import threading
 import pytest
 
 from kdsharp import files
+from kdsharp.errors import UserError
 from kdsharp.files import (
     atomic_dir,
     atomic_file,
@@ -132,3 +135,40 @@ def test_the_longest_name_can_be_written(tmp_path, letter):
     target = tmp_path / (letter * (251 // len(letter.encode())) + ".png")
     write_text(target, "1")
     assert target.read_text() == "1"
+
+
+@pytest.mark.parametrize("write", [atomic_file, atomic_dir])
+def test_what_a_library_says_of_a_full_disk_is_told_as_that(tmp_path, monkeypatch, write):
+    full = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: full)
+    with pytest.raises(OSError, match="No space left") as caught, write(tmp_path / "x"):
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "x"))
+    # Who says what is wrong is believed.
+    with pytest.raises(UserError), write(tmp_path / "x"):
+        raise UserError("not a photo")
+    with pytest.raises(FileNotFoundError), write(tmp_path / "x"):
+        (tmp_path / "none").read_bytes()
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: full._replace(free=1 << 30))
+    with pytest.raises(RuntimeError), write(tmp_path / "x"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_a_killed_process_left_are_removed_and_no_others(tmp_path):
+    target = tmp_path / "made"
+    code = (
+        "import os, signal, sys; from pathlib import Path; from kdsharp.files import atomic_dir\n"
+        "with atomic_dir(Path(sys.argv[1])) as new:\n"
+        "    (new / 'half').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(target)], check=False)
+    assert done.returncode
+    (left,) = tmp_path.iterdir()
+    other = tmp_path / ".part-made-too-abcdefgh"  # of another target
+    other.mkdir()
+    with atomic_dir(target) as busy:
+        assert not left.exists()
+        with atomic_dir(target):
+            assert busy.exists()
+    assert sorted(tmp_path.iterdir()) == [other, target]

@@ -19,6 +19,8 @@ HARMLESS = {
     "kdsharp/train/__init__.py",
     "kdsharp/train/config.py",
     "pipeline/__init__.py",
+    "pipeline/data/__init__.py",
+    "pipeline/data/space.py",
     "pipeline/environment.py",
     "pipeline/lock.py",
     "pipeline/params.py",

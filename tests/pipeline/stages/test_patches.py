@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,3 +75,13 @@ def test_damaged_unlabelled_patches_are_told(params):
     np.save(path, np.zeros((2, 3)))
     with pytest.raises(UserError, match="unlabelled patches are not 8-bit RGB"):
         load_unlabelled(PATCHES)
+
+
+def test_a_disk_without_room_is_told_before(params, monkeypatch):
+    """Memory maps on a full disk would end the process by SIGBUS."""
+    free = shutil.disk_usage(".")._replace(free=6 * 32 * 32 * 3 * 2)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(UserError, match=r"55\.3 kB needed, 36\.9 kB free: free some space"):
+        main(params())
+    assert not PATCHES.exists()
+    main(params(val=0))
