@@ -58,7 +58,8 @@ def measured(command, cwd=REPOSITORY, limit=None):
         text=True,
         preexec_fn=before,
     )
-    said = process.stderr.read()
+    with process.stderr as err:
+        said = err.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     scale = 1 if sys.platform == "darwin" else 1024

@@ -84,4 +84,5 @@ def test_a_disk_without_room_is_told_before(params, monkeypatch):
     with pytest.raises(UserError, match=r"55\.3 kB needed, 36\.9 kB free: free some space"):
         main(params())
     assert not PATCHES.exists()
-    main(params(val=0))
+    main(params(train=4, val=2))
+    assert len(load_patches(PATCHES, "train")) == 4
