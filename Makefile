@@ -19,7 +19,7 @@ test: setup ## Fast tests
 test-integration: setup ## Tests with servers, kills and a browser
 	@pytest -m integration -n 2 --dist loadfile --durations=12 --reruns 1 --reruns-delay 5 -rR
 
-campaign: setup ## A quarter of an hour of kills, cuts, full disks and damaged files
+campaign: setup ## Kills, cut servers, full disks, wrong clocks, damaged files, a large store
 	@pytest -m campaign --campaign day -n 2 --dist loadfile --durations=0 -rs
 
 lint: setup ## ruff and mypy

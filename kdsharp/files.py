@@ -27,7 +27,7 @@ __all__ = [
 
 _HERE = -100  # AT_FDCWD; without a meaning for absolute paths
 _PART, _NEW = ".part-", ".new-"
-_FULL = 1 << 20  # bytes; where so few are free, a failed write has filled the disk
+_FULL = 16 << 20  # bytes; where so few are free, a failed write has filled the disk
 _unfinished: set[Path] = set()
 
 
@@ -217,7 +217,8 @@ def _tell_full(target: Path, error: Exception) -> None:
     """Raise what a full disk raises, if that is why a library failed: each says it in its words."""
     if isinstance(error, OSError | KdsharpError):
         return
-    if shutil.disk_usage(target.parent).free < _FULL:
+    said = os.strerror(errno.ENOSPC) in str(error)  # safetensors removes what it has written
+    if said or shutil.disk_usage(target.parent).free < _FULL:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
 
 

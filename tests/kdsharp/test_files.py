@@ -152,6 +152,8 @@ def test_what_a_library_says_of_a_full_disk_is_told_as_that(tmp_path, monkeypatc
     monkeypatch.setattr(files.shutil, "disk_usage", lambda _: full._replace(free=1 << 30))
     with pytest.raises(RuntimeError), write(tmp_path / "x"):
         raise RuntimeError
+    with pytest.raises(OSError, match="No space left"), write(tmp_path / "x"):
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
     assert list(tmp_path.iterdir()) == []
 
 
