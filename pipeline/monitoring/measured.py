@@ -26,6 +26,7 @@ __all__ = ["FITTED", "UNSEEN", "Row", "gain_of", "measure_gains", "part_of", "ph
 FITTED = (
     *("bicubic", "kernels", "soft", "web", "jpeg", "webp", "phone", "noisy", "defocused"),
     *("shaken", "native-jpeg", "native-noise", "native-soft", "jpeg-fine", "jpeg-coarse", "sharp"),
+    *("soft-camera", "light-gaussian", "enlarged-little", "fine-jpeg"),
 )
 """The recipes that what predicts the gain is fitted on."""
 

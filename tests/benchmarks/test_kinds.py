@@ -84,7 +84,8 @@ def test_gains_are_those_of_the_models_that_ship(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "FILE", tmp_path / "degradation_classifier.json")
     plane = data.chelsea()[:128, :128, 1].copy()
     parts = [Part(label, plane, plane) for label in range(len(DEGRADATIONS))]
-    with pytest.raises(UserError, match=f"no part is phone: raise --parts from {len(DEGRADATIONS) - 1}"):
+    few = len(DEGRADATIONS) - 1
+    with pytest.raises(UserError, match=f"no part is phone: raise --parts from {few}"):
         benchmark.write_gains(parts[:-1], 1)
     benchmark.write_gains(parts, 2)
     found = json.loads((tmp_path / "degradation_classifier.json").read_text())["gains"]
