@@ -40,6 +40,8 @@ def stand(tmp_path):
     assert drift["parameters"] == {"promote": True, "commit": True}
     drift["parameters"]["promote"] = False
     YAML(typ="safe").dump(found, path)
+    (root / "data/raw").mkdir(parents=True)
+    (root / "data/raw/manifest.csv").write_text("name,split,sha256\n")  # its branch is named by it
     with (root / ".gitignore").open("a") as ignored:
         ignored.write("/observations/\n/reports/\n/models/\n")
     commit(root)
@@ -102,7 +104,10 @@ def test_the_automation_makes_one_run_of_three_alarms(tmp_path):
         first, *others = json.loads(said.stdout.splitlines()[-1])
         assert first.startswith("a retraining was started: "), first
         assert all("within monitor.cooldown_days: none is started" in one for one in others)
-        (run,) = ask(f"{api}/flow_runs/filter", {})
+        deployments = ask(f"{api}/deployments/filter", {})
+        (drift,) = (each["id"] for each in deployments if each["name"] == "drift")
+        runs = ask(f"{api}/flow_runs/filter", {})  # the hourly ones of the monitor, too
+        (run,) = (each for each in runs if each["deployment_id"] == drift)
     claim = json.loads((root / "models/.retraining.json").read_text())
     assert run["parameters"]["proposal"] == claim["proposal"]
     assert (run["parameters"]["promote"], run["parameters"]["commit"]) == (True, True)
