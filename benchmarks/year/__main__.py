@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="a PNG of the year")
     parser.add_argument("--steps", type=int, default=1500, help="of a training")
     parser.add_argument("--pictures", type=int, default=60, help="a week")
+    parser.add_argument("--weeks", type=int, default=WEEKS, help="the first ones alone")
     chosen = parser.parse_args()
     began = time.process_time()
     with tempfile.TemporaryDirectory(prefix="kdsharp-year-") as folder:
@@ -59,7 +60,7 @@ def main() -> None:
             Line("with the loop, the gate decides", first, loop=True),
             Line("with the loop, and a person where the gate refused", first, True, person=True),
         ]
-        _play(lines, school, photos, chosen.pictures, root)
+        _play(lines, school, photos, chosen.pictures, chosen.weeks, root)
     if chosen.plot:
         draw(lines, chosen.plot)
     print(_regimes(lines), end="\n\n")
@@ -109,10 +110,15 @@ def _sample(root: Path) -> list[Path]:
 
 
 def _play(
-    lines: Sequence[Line], school: School, photos: Sequence[Path], count: int, root: Path
+    lines: Sequence[Line],
+    school: School,
+    photos: Sequence[Path],
+    count: int,
+    weeks: int,
+    root: Path,
 ) -> None:
     before: list[Picture] = []
-    for week in range(WEEKS):
+    for week in range(weeks):
         log(f"week {week}: {regime_of(week).name}")
         now = pictures_of(week, photos, count)
         gains: dict[Path, np.ndarray] = {}
@@ -141,11 +147,13 @@ def _kept(pictures: Sequence[Picture], folder: Path) -> list[Path]:
 
 
 def _regimes(lines: Sequence[Line]) -> str:
-    ends = [*(one.begins for one in REGIMES[1:]), WEEKS]
+    weeks = len(lines[0].gains)
+    ends = [*(min(one.begins, weeks) for one in REGIMES[1:]), weeks]
     rows = [
         [regime.name, f"{regime.begins} to {end - 1}"]
         + [f"{np.mean(line.gains[regime.begins : end]):+.2f}" for line in lines]
         for regime, end in zip(REGIMES, ends, strict=True)
+        if regime.begins < end
     ]
     rows.append(["the year", ""] + [f"{np.mean(line.gains):+.2f}" for line in lines])
     return markdown(["production sends", "weeks", *(line.name for line in lines)], rows)

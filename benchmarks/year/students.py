@@ -128,11 +128,12 @@ class School:
     def _known(self) -> Sequence[_Known]:
         """Parts of photos made low, as `measure_gains` makes them, for all students to come."""
         if not self.known:
-            random = np.random.default_rng(0)
-            for path in self.photos[:_FITTED_ON]:
+            random, photos = np.random.default_rng(0), self.photos[:_FITTED_ON]
+            each = -(-_FITTED_ON * _EACH // len(photos))  # more of them where photos are few
+            for path in photos:
                 truth = part_of(read_rgb(path), _SIDE, random)
                 name = hashlib.sha256(np.asarray(truth).tobytes()).hexdigest()[:12]
-                for recipe in random.permutation(list(FITTED))[:_EACH]:
+                for recipe in random.permutation(list(FITTED))[:each]:
                     low = degrade(truth, known_recipe(str(recipe)), 2, int(random.integers(2**31)))
                     seen = measure_statistics(np.asarray(low))
                     self.known.append(_Known(name, str(recipe), seen, low, truth))

@@ -193,6 +193,16 @@ def test_scale(run):
     assert "30 photos and one more: " in said
 
 
+def test_year(run, tmp_path):
+    short = ("--weeks", 7, "--pictures", 30, "--steps", 4, "--plot", tmp_path / "year.png")
+    regime, year, *asked = rows(run("year", *short))
+    assert (regime[:2], year[0]) == (["usual", "0 to 6"], "the year")
+    # The false alarm: both lines with the loop train, and nothing comes of it.
+    assert [(row[0], row[2]) for row in asked] == [("5", "false alarm")] * 2
+    with Image.open(tmp_path / "year.png") as plot:
+        assert plot.width > 1000
+
+
 def test_creep(run):
     table = rows(run("creep", "--years", 1))
     assert len(table) == 12
