@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -46,24 +47,34 @@ def huge(folder: Path, count: int) -> Path:
     return folder
 
 
+# A process of its own, and a small one: what is forked counts the memory of who forked it as well.
+WATCH = """
+import os, sys
+process = os.fork()
+if not process:
+    os.execvp(sys.argv[2], sys.argv[2:])
+_, status, used = os.wait4(process, 0)
+with open(sys.argv[1], "w") as said:
+    said.write(str(used.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def measured(command, cwd=REPOSITORY, limit=None):
     """(code, stderr, most resident bytes) of a command."""
     before = limit and (lambda: resource.setrlimit(resource.RLIMIT_AS, (int(limit),) * 2))
-    process = subprocess.Popen(
-        list(map(str, command)),
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=before,
-    )
-    with process.stderr as err:
-        said = err.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    scale = 1 if sys.platform == "darwin" else 1024
-    return process.returncode, said, used.ru_maxrss * scale
+    with tempfile.NamedTemporaryFile("r") as most:
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", WATCH, most.name, *map(str, command)],
+            cwd=cwd,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=before,
+        )
+        scale = 1 if sys.platform == "darwin" else 1024
+        return done.returncode, done.stderr, int(most.read()) * scale
 
 
 def sharpen(photos, target, model, **how):

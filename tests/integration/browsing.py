@@ -4,9 +4,11 @@ import contextlib
 import functools
 import http.server
 import importlib.util
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -67,7 +69,10 @@ def running_service():
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}/"
     command = [sys.executable, "-m", "kdsharp", "serve", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Elsewhere than in the checkout, which may hold a model that was trained.
+    where = {"cwd": tempfile.gettempdir(), "env": env}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, **where) as process:
         try:
             end = time.monotonic() + LONG
             while not ready(address):

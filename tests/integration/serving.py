@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +47,9 @@ def serving(*words, cwd=None):
     """`kdsharp serve` on a free port; it is asked to stop at the end, and has to."""
     command = [sys.executable, "-m", "kdsharp", "serve", "--port", "0", *map(str, words)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env, cwd=cwd)
+    # Elsewhere than in the checkout, which may hold a model that was trained.
+    where = cwd or tempfile.gettempdir()
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env, cwd=where)
     first = process.stderr.readline()
     found = re.search(r"http://127\.0\.0\.1:(\d+)/", first)
     assert found, first + process.stderr.read()
