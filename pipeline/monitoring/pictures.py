@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from PIL import Image
 
 from kdsharp.errors import UserError
@@ -23,6 +22,7 @@ from pipeline.data.check import check, distances, without_copies
 from pipeline.data.contamination import hashed_photos
 from pipeline.data.near import near_groups
 from pipeline.data.source import Candidate, CheckedPhoto, position
+from pipeline.manifest import read_manifest
 from pipeline.monitoring.proposal import Kept
 from pipeline.monitoring.pseudo import Pair, pair_of
 from pipeline.params import Params
@@ -115,7 +115,7 @@ def _judged_on() -> list[int]:
     """The perceptual hashes of val's, test's and the gate set's photos, as far as they are here."""
     hashes: list[int | None] = []
     if MANIFEST.exists():
-        rows = pd.read_csv(MANIFEST, dtype=str, keep_default_na=False)
+        rows = read_manifest()
         hashes += [
             p.perceptual_hash for p in hashed_photos(rows[rows["split"].isin(["val", "test"])])
         ]

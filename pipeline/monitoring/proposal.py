@@ -2,13 +2,13 @@
 
 because: "expected gain fell from 1.49 to 0.96 dB against the week before"
 params:                       # laid over params.yaml
-degradation:
-mixed_in: {jpeg-coarse: 0.45}
-patches:
-unlabelled: 200
+  degradation:
+    mixed_in: {jpeg-coarse: 0.45}
+  patches:
+    unlabelled: 200
 pictures:                     # kept ones, which the teacher is asked about; leave it out for none
-folder: /srv/checkout/observations
-days: ['2026-11-24', '2026-11-25']
+  folder: /srv/checkout/observations
+  days: ['2026-11-24', '2026-11-25']
 """
 
 import re

@@ -12,11 +12,11 @@ import psutil
 import pytest
 
 from tests.campaign.processes import kill_some, wait_until_alone
-from tests.integration.checkout import make_checkout
+from tests.integration.checkout import make_checkout, make_short
 from tests.integration.conftest import TRAINED
 from tests.integration.test_pipeline import SAME
 from tests.integration.test_retrain import environment
-from tests.pipeline.flows.test_flows import DVC_YAML, ROOT
+from tests.pipeline.flows.test_flows import DVC_YAML
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(0)]
 
@@ -92,15 +92,7 @@ def told(who):
 @pytest.fixture
 def small(tmp_path):
     """A checkout with two short stages."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    shutil.copy(ROOT / "params.yaml", folder)
-    (folder / "stage.py").write_text(STAGE)
-    (folder / "dvc.yaml").write_text(DVC_YAML)
-    (folder / "mode.txt").write_text("well")
-    command = [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"]
-    subprocess.run(command, cwd=folder, check=True)
-    return folder
+    return make_short(tmp_path / "small", STAGE, DVC_YAML)
 
 
 RETRAIN = [sys.executable, "-m", "pipeline", "retrain"]

@@ -86,6 +86,16 @@ def count_files(folder):
     return sum(len(names) for _, _, names in os.walk(folder))
 
 
+def sharpen_all(part, photos, model, limit):
+    """Each of `photos` gives one file, in less memory than `limit`."""
+    target = photos.with_name("out")
+    code, said, most = sharpen(photos, target, model)
+    assert code == 0, said[-2000:]
+    assert count_files(target) == part.rounds
+    part.note(f"{most / 1e6:.0f} MB at most")
+    assert most < limit
+
+
 @pytest.mark.campaign(
     "tiny pictures (64x64) through `kdsharp sharpen FOLDER`",
     unit="pictures",
@@ -94,12 +104,7 @@ def count_files(folder):
     full=20_000,
 )
 def test_tiny_pictures(part, model, tmp_path):
-    photos = tiny(tmp_path / "photos", part.rounds, 64)
-    code, said, most = sharpen(photos, tmp_path / "out", model)
-    assert code == 0, said[-2000:]
-    assert count_files(tmp_path / "out") == part.rounds
-    part.note(f"{most / 1e6:.0f} MB at most")
-    assert most < TINY_BYTES
+    sharpen_all(part, tiny(tmp_path / "photos", part.rounds, 64), model, TINY_BYTES)
 
 
 @pytest.mark.campaign(
@@ -110,12 +115,7 @@ def test_tiny_pictures(part, model, tmp_path):
     full=50,
 )
 def test_huge_pictures(part, model, tmp_path):
-    photos = huge(tmp_path / "photos", part.rounds)
-    code, said, most = sharpen(photos, tmp_path / "out", model)
-    assert code == 0, said[-2000:]
-    assert count_files(tmp_path / "out") == part.rounds
-    part.note(f"{most / 1e6:.0f} MB at most")
-    assert most < HUGE_BYTES
+    sharpen_all(part, huge(tmp_path / "photos", part.rounds), model, HUGE_BYTES)
 
 
 @pytest.mark.campaign(

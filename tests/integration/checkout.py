@@ -119,6 +119,18 @@ def make_checkout(root: Path, git: bool = True) -> Checkout:
     return checkout
 
 
+def make_short(folder, stage, dvc_yaml):
+    """A folder with two short stages, `stage` their script, for DVC without Git."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(REPOSITORY / "params.yaml", folder)
+    (folder / "stage.py").write_text(stage)
+    (folder / "dvc.yaml").write_text(dvc_yaml)
+    (folder / "mode.txt").write_text("well")
+    command = [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"]
+    subprocess.run(command, cwd=folder, check=True)
+    return folder
+
+
 def set_params(root: Path, values: dict[str, object]) -> None:
     """Set dotted keys of params.yaml."""
     yaml = YAML()

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.integration.checkout import make_short
 from tests.pipeline.flows.test_flows import DVC_YAML, ROOT, STAGE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -26,14 +27,7 @@ RETRAIN = [sys.executable, "-m", "pipeline", "retrain"]
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     """Tests change mode.txt and share the rest, as runs in one checkout do."""
-    folder = tmp_path_factory.mktemp("retrain")
-    shutil.copy(ROOT / "params.yaml", folder)
-    (folder / "stage.py").write_text(STAGE)
-    (folder / "dvc.yaml").write_text(DVC_YAML)
-    (folder / "mode.txt").write_text("well")
-    command = [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"]
-    subprocess.run(command, cwd=folder, check=True)
-    return folder
+    return make_short(tmp_path_factory.mktemp("retrain"), STAGE, DVC_YAML)
 
 
 def environment(**values):

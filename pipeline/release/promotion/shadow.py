@@ -27,8 +27,9 @@ def shadow_check(log: Path, folder: Path) -> tuple[Check, dict[str, Any]]:
         return Check("shadow", True, f"skipped: {error}"), {}
     if not log.is_file():
         return Check("shadow", True, f"skipped: monitor.shadow_log {log} is not there"), {}
-    lines = [one for one in shadow_lines(log) if one.get("shadow_version") == version]
-    failed = sum("problem" in one for one in shadow_lines(log))
+    every = list(shadow_lines(log))
+    lines = [one for one in every if one.get("shadow_version") == version]
+    failed = sum("problem" in one for one in every)
     if not lines:
         text = f"{log} has no line about it: kdsharp serve --shadow FOLDER --shadow-log {log}"
         return Check("shadow", True, text), {}
