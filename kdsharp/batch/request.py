@@ -14,6 +14,7 @@ from kdsharp.batch.plan import Job, plan
 from kdsharp.batch.report import summary, write_csv
 from kdsharp.batch.run import BUDGET, Done, Outcome, Writing, attempt, run
 from kdsharp.batch.work import Photos, pixels
+from kdsharp.cluster.spread import cluster_address
 from kdsharp.errors import KdsharpError, UserError
 from kdsharp.files import sweep
 from kdsharp.imageio.photo import SUFFIXES, USUAL
@@ -36,9 +37,10 @@ class Request:
     """What to sharpen and how; `inputs`, `out` and `form` are those of `kdsharp.batch.plan.plan`.
 
     `load` gives the sharpener, for so many calls at a time, and is called when there is something
-    to do; `quicker` the same with smaller models, None where a model was named. `table` is a CSV
-    file to write, `observe` a folder for statistics of the photos (`docs/monitor.md`). `upscale`
-    and `quality` are those of `kdsharp.Sharpener.file`; `video` is for videos.
+    to do: on each worker where `$KDSHARP_CLUSTER` names a cluster, to which it travels as a pickle.
+    `quicker` is the same with smaller models, None where a model was named. `table` is a CSV file
+    to write, `observe` a folder for statistics of the photos (`docs/monitor.md`). `upscale` and
+    `quality` are those of `kdsharp.Sharpener.file`; `video` is for videos.
     """
 
     inputs: Sequence[Path]
@@ -113,6 +115,15 @@ def _run_photos(
     jobs: Sequence[Job],
     take: Callable[[Outcome, Callable[[str], None]], None],
 ) -> None:
+    if _is_far(request, jobs):
+        from kdsharp.batch.far import sharpen_far
+
+        with Progress(len(jobs), "Sharpening", "photos") as progress:
+            for outcome in sharpen_far(jobs, request.load, request.upscale, request.quality):
+                take(outcome, progress.log)
+                progress.step()
+        return
+
     def weigh(job: Job) -> int:
         return pixels(job.source) * (request.upscale or 1) ** 2
 
@@ -128,6 +139,17 @@ def _run_photos(
             progress.step()
 
         run(jobs, photos, weigh, report, workers=cores() + 1)  # one waits for the disk
+
+
+def _is_far(request: Request, jobs: Sequence[Job]) -> bool:
+    """Whether a cluster is to do it. What it may do twice must do no harm by that."""
+    if cluster_address() is None or len(jobs) < 2:
+        return False
+    if request.out is None or request.observe:
+        why = "--in-place" if request.out is None else "--observe"
+        print(f"kdsharp: {why} is done on this machine alone, not on the cluster", file=sys.stderr)
+        return False
+    return True
 
 
 def _observer(folder: Path | None) -> "Observer | None":

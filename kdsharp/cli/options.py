@@ -18,6 +18,7 @@ __all__ = [
     "Crisp",
     "Drop",
     "EngineName",
+    "Load",
     "Model",
     "Precision",
     "Preset",
@@ -111,6 +112,18 @@ class Runtime:
     threads: int | None = None
     quiet: bool = False
     crisp: float = 0.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """`load_sharpener` for so many calls at a time, as plain values: another machine may do it."""
+
+    runtime: Runtime
+    scale: int | str | None = None
+
+    def __call__(self, streams: int) -> "Sharpener":
+        """The sharpener."""
+        return load_sharpener(self.runtime, self.scale, streams)
 
 
 def load_sharpener(

@@ -11,6 +11,7 @@ from kdsharp.cli.options import (
     Crisp,
     Drop,
     EngineName,
+    Load,
     Model,
     Precision,
     Preset,
@@ -20,7 +21,6 @@ from kdsharp.cli.options import (
     Steady,
     Strength,
     Threads,
-    load_sharpener,
     names_of,
     quicker_than,
 )
@@ -119,7 +119,7 @@ def sharpen(
             video=VideoOptions(
                 codec, crf, preset, names_of(drop), steady=steady, realtime=realtime
             ),
-            load=lambda streams: load_sharpener(runtime, upscale or scale, streams),
+            load=Load(runtime, upscale or scale),
             quicker=quicker_than(runtime, upscale or scale),
         )
         sharpen_all(request, tell=_tell if not quiet and out != "-" else lambda _: None)

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from kdsharp.cluster.spread import cluster_address, in_shards, spread
 from kdsharp.errors import UserError, describe
 from kdsharp.files import sha256_file
 from kdsharp.imageio.decode import read_rgb
 from kdsharp.progress import Progress
 from pipeline.data.source import Candidate, CheckedPhoto
-from pipeline.paths import printable
+from pipeline.paths import CHECKPOINTS, printable
 
 __all__ = ["Skipped", "check", "distances", "perceptual_hash", "report_skipped", "without_copies"]
 
@@ -30,6 +30,7 @@ _PLAIN = 1.0
 _log = logging.getLogger(__name__)
 _NAMED = 10
 _WORKERS = 8  # decoding releases the GIL; more workers hold more decoded photos in memory
+_A_SHARD = 64  # photos: some seconds of a worker
 
 
 def _dct(kept: int, side: int) -> NDArray[np.float64]:
@@ -80,15 +81,29 @@ def check(
     """The usable photos and the rest, each sorted by name. `min_side` is in pixels."""
     ordered = sorted(candidates, key=lambda candidate: (candidate.name, candidate.split or ""))
     results: list[CheckedPhoto | Skipped] = []
-    with (
-        ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1)) as pool,
-        Progress(len(ordered), "checking photos", "photos", lines=True) as progress,
-    ):
-        for result in pool.map(partial(_check, min_side=min_side), ordered):
+    found = spread(
+        partial(_check, min_side=min_side),
+        in_shards(ordered, _A_SHARD),
+        threads=min(_WORKERS, os.cpu_count() or 1),
+        shared=CHECKPOINTS,
+    )
+    with Progress(len(ordered), "checking photos", "photos", lines=True) as progress:
+        for candidate, result in zip(ordered, found, strict=True):
+            if isinstance(result, Skipped):
+                _must_be_here_as_well(candidate, result, min_side)
             results.append(result)
             progress.step()
     photos = [result for result in results if isinstance(result, CheckedPhoto)]
     return photos, [result for result in results if isinstance(result, Skipped)]
+
+
+def _must_be_here_as_well(candidate: Candidate, skipped: Skipped, min_side: int) -> None:
+    """A worker of a cluster that sees other files must not take photos away."""
+    if cluster_address() and _check(candidate, min_side) != skipped:
+        raise UserError(
+            f"{printable(str(candidate.path))}: can be read here, but not by a worker of the "
+            f"cluster ({skipped.reason}): every worker needs the same folders at the same paths"
+        )
 
 
 def without_copies(photos: Sequence[CheckedPhoto]) -> list[CheckedPhoto]:

@@ -14,6 +14,7 @@ from kdsharp.progress import Progress
 from kdsharp.train.student.network import load_student
 from kdsharp.train.teacher.network import find_teacher
 from pipeline.data.datasets import how_many
+from pipeline.evaluation.far import far_scores
 from pipeline.evaluation.held_out import (
     GAP,
     HELD_OUT,
@@ -25,7 +26,7 @@ from pipeline.evaluation.held_out import (
     with_gaps,
     worst_dataset,
 )
-from pipeline.evaluation.methods import load_methods
+from pipeline.evaluation.methods import load_methods, method_keys
 from pipeline.evaluation.report.held_out import draw, gap_text
 from pipeline.evaluation.scoring import Results, averages, list_photos, read_manifest, score
 from pipeline.params import Params, load_params
@@ -60,8 +61,10 @@ def evaluate_on(folders: Sequence[Path]) -> None:
     seen = [photo for photo in list_photos() if photo.split == SEEN]
     methods = load_methods(params, find_teacher(TEACHER), load_student(STUDENT))
     photos = [*seen, *held_out_photos(folders, params, pd.DataFrame(read_manifest()))]
+    keys = {name: key for name, key in method_keys(params).items() if name in methods}
     with Progress(len(photos), "scoring photos", "photos", lines=True) as progress:
-        table = score(photos, methods, params.degradation, progress.at)
+        far = far_scores(params, keys)
+        table = score(photos, methods, params.degradation, progress.at, far=far)
     results = with_gaps(averages(table))
     _write(params, results, table)
     console = Console(highlight=False)

@@ -29,12 +29,14 @@ from pipeline.paths import MANIFEST, RAW
 __all__ = [
     "SPLITS",
     "EvalPhoto",
+    "Far",
     "Method",
     "Pixels",
     "Results",
     "averages",
     "list_photos",
     "load_pair",
+    "measure",
     "read_manifest",
     "sampled",
     "score",
@@ -61,6 +63,10 @@ _WINDOW = 11  # SSIM's, which has to fit between the borders
 _PIXELS_AT_ONCE = 20_000_000
 # A network uses all cores by itself; what lies between its layers and photos does not.
 _PHOTOS_AT_ONCE = 4
+
+
+Far = Callable[[Sequence["EvalPhoto"]], Iterator[dict[str, Scores]]]
+"""Photos -> the metrics of each method on each, in their order: computed by other machines."""
 
 
 @dataclass(frozen=True)
@@ -147,21 +153,22 @@ def score(
     degradation: DegradationParams,
     done: Callable[[int], None] = lambda _: None,
     kept: KeptScores | None = None,
+    far: "Far | None" = None,
 ) -> pd.DataFrame:
     """One row a photo and method: split, name, method, the four metrics, and `gain_y` in dB.
 
     `gain_y` is the Y-PSNR above that of the method `input`. Rows are sorted by split and name;
     methods keep their order. `done(n)` is called when n photos are scored. A few photos are scored
-    at a time, as their sizes allow. What `kept` knows is not computed again.
+    at a time, as their sizes allow. What `kept` knows is not computed again. `far` does all of it
+    elsewhere.
     """
     rows = []
     ordered = sorted(photos, key=lambda photo: (photo.split, photo.name))
     room = _Room(_PIXELS_AT_ONCE)
     with ThreadPoolExecutor(min(_PHOTOS_AT_ONCE, os.cpu_count() or 1)) as pool:
         one = partial(_score, methods=methods, degradation=degradation, kept=kept, room=room)
-        for number, (photo, found) in enumerate(
-            zip(ordered, pool.map(one, ordered), strict=True), start=1
-        ):
+        all_found = far(ordered) if far else pool.map(one, ordered)
+        for number, (photo, found) in enumerate(zip(ordered, all_found, strict=True), start=1):
             rows += [{"split": photo.split, "name": photo.name, **row} for row in _rows(found)]
             done(number)
     return pd.DataFrame(rows)
@@ -174,22 +181,29 @@ def _score(
     kept: KeptScores | None,
     room: "_Room",
 ) -> dict[str, Scores]:
-    """The metrics of each method on `photo`, rounded."""
+    """Those of `measure`, or what is known of them."""
     known = kept.find(photo) if kept else {}
     if missing := [name for name in methods if name not in known]:
         with room.of(_pixels(photo)):
-            low, truth = load_pair(photo, degradation)
-            found = {
-                name: {
-                    key: round(value, _DIGITS)
-                    for key, value in compare(methods[name](low), truth, degradation.scale).items()
-                }
-                for name in missing
-            }
+            found = measure(photo, {name: methods[name] for name in missing}, degradation)
         if kept:
             kept.put(photo, found)
         known |= found
     return {name: known[name] for name in methods}
+
+
+def measure(
+    photo: EvalPhoto, methods: Mapping[str, Method], degradation: DegradationParams
+) -> dict[str, Scores]:
+    """The metrics of each method on `photo`, rounded to 6 digits."""
+    low, truth = load_pair(photo, degradation)
+    return {
+        name: {
+            key: round(value, _DIGITS)
+            for key, value in compare(method(low), truth, degradation.scale).items()
+        }
+        for name, method in methods.items()
+    }
 
 
 def _pixels(photo: EvalPhoto) -> int:

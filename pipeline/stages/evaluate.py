@@ -13,6 +13,7 @@ from kdsharp.runtime.card import CARD, read_card
 from kdsharp.train.student.network import load_student
 from kdsharp.train.teacher.interface import AnyTeacher
 from kdsharp.train.teacher.network import find_teacher
+from pipeline.evaluation.far import far_scores
 from pipeline.evaluation.headline import headline_numbers
 from pipeline.evaluation.held_out import HELD_OUT, configured, headline, with_gaps
 from pipeline.evaluation.kept import KeptScores
@@ -66,7 +67,8 @@ def main(params: Params) -> None:
             KeptScores(keys) as kept,
             Progress(len(photos), "scoring photos", "photos", lines=True) as progress,
         ):
-            table = score(photos, methods, params.degradation, progress.at, kept)
+            far = far_scores(params, keys, kept)
+            table = score(photos, methods, params.degradation, progress.at, kept, far)
         results = with_gaps(averages(table))
         found = Evaluation(params, manifest, teacher, student, table, results, histories)
         _write_numbers(table, results)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from kdsharp.errors import UserError
 from kdsharp.files import atomic_dir
+from kdsharp.progress import Progress
 from kdsharp.train.dataset.cut import cut_patches
 from kdsharp.train.dataset.patches import UNLABELLED
 from pipeline.data.space import require_space
@@ -46,7 +47,14 @@ def main(params: Params) -> None:
             labelled = split != UNLABELLED
             # Validation stays comparable from one training to the next.
             recipe = made.taught if split == "train" else made.recipe
-            cut_patches(photos, count, folder, split, wanted, recipe, made.scale, labelled=labelled)
+            with Progress(count, f"cutting {split} patches", "patches", lines=True) as progress:
+
+                def cut(more: int, progress: Progress = progress) -> None:
+                    progress.at(progress.done + more)
+
+                cut_patches(
+                    photos, count, folder, split, wanted, recipe, made.scale, cut, labelled=labelled
+                )
             rate = count / (time.monotonic() - began)
             _log.info("%s: %d patches of %d photos, %.0f/s", split, count, len(photos), rate)
 

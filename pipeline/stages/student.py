@@ -1,13 +1,16 @@
 """Stage `student`: a few convolutions that learn from the teacher, the truth, or both."""
 
+import os
 import shutil
 from functools import partial
 from pathlib import Path
 
+from kdsharp.cluster.spread import cluster_address
 from kdsharp.files import sha256_file
 from kdsharp.train.config import StudentConfig
 from kdsharp.train.dataset.patches import load_unlabelled
 from kdsharp.train.loop.distributed import is_first
+from kdsharp.train.student.label import label
 from kdsharp.train.student.train import train_student
 from kdsharp.train.teacher.network import load_teacher
 from pipeline.params import Params
@@ -33,6 +36,9 @@ def answers_folder(
 def main(params: Params) -> None:
     """Train the student and write models/student.safetensors."""
     config = params.student
+    if config.needs_teacher and cluster_address() and "RANK" not in os.environ:
+        # Before torchrun starts others: they would wait for the first.
+        label(TEACHER, PATCHES, config, _answers(config))
     if on_several_processes("student", config.loop):
         return
     if not config.needs_teacher:
@@ -47,7 +53,7 @@ def main(params: Params) -> None:
             "kdsharp.teacher_sha256": teacher_sha256,
             "kdsharp.teacher_run": run_id or "",
         }
-    answers = answers_folder(config, (*sorted(PATCHES.iterdir()), TEACHER))
+    answers = _answers(config)
     train = partial(
         train_student,
         config,
@@ -60,6 +66,10 @@ def main(params: Params) -> None:
         for other in CHECKPOINTS.glob("answers-*"):
             if other != answers:
                 shutil.rmtree(other)
+
+
+def _answers(config: StudentConfig) -> Path:
+    return answers_folder(config, (*sorted(PATCHES.iterdir()), TEACHER))
 
 
 if __name__ == "__main__":

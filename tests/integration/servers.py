@@ -188,3 +188,64 @@ def _wait_for(ready, server: subprocess.Popen, log: Path, seconds: int = 400) ->
         ended = server.poll() is not None
         assert not ended and time.monotonic() < deadline, log.read_text(errors="replace")[-3000:]
         time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def running_dask(workers: int, *options: str) -> Iterator[str]:
+    """A Dask scheduler and so many worker processes of one thread; yields `127.0.0.1:PORT`.
+
+    `options` are those of dask worker. Skips the test where Dask is not installed.
+    """
+    pytest.importorskip("distributed", reason="Dask is not installed (the extra dask)")
+    address = f"127.0.0.1:{free_port()}"
+    host, port = address.split(":")
+    dask = [sys.executable, "-W", "ignore", "-m", "dask"]
+    scheduler = [*dask, "scheduler", "--host", host, "--port", port, "--no-dashboard"]
+    with tempfile.TemporaryDirectory(prefix="kdsharp-dask-") as folder:
+        worker = [*dask, "worker", f"tcp://{address}", "--nworkers", str(workers)]
+        worker += ["--nthreads", "1", "--no-dashboard", "--local-directory", folder, *options]
+        repository = str(Path(__file__).parents[2])
+        with _started(scheduler, folder, lambda: _listens(host, int(port)), repository):
+            ready = f"tcp://{address}"
+            with _started(worker, folder, lambda: workers_of(ready, workers), repository):
+                yield address
+
+
+def workers_of(address: str, expected: int = 0) -> dict[str, int]:
+    """The workers of a Dask scheduler and their process ids; empty if there are fewer."""
+    from distributed import Client
+
+    with Client(address, timeout=20, set_as_default=False) as client:
+        found = client.run(os.getpid)
+    return found if len(found) >= expected else {}
+
+
+@contextlib.contextmanager
+def _started(command: list[str], folder: str, ready, path: str) -> Iterator[None]:
+    log = Path(folder) / f"{command[5]}.txt"
+    with (
+        log.open("wb") as opened,
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": path},
+            stdout=opened,
+            stderr=opened,
+            start_new_session=True,
+        ) as server,
+    ):
+        try:
+            _wait_for(ready, server, log)
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(server.pid, number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    server.wait(timeout=20)
+
+
+def _listens(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=5):
+        return True
+    return False

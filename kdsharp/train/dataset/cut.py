@@ -16,7 +16,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from kdsharp.cluster.spread import in_shards, spread
 from kdsharp.color import luma
 from kdsharp.degrade import crop_to_multiple
 from kdsharp.degrade.crops import degraded_crops
@@ -34,12 +35,14 @@ from kdsharp.imageio.decode import read_rgb
 from kdsharp.train.config import PatchesConfig
 from kdsharp.train.dataset.drawings import draw
 from kdsharp.train.dataset.patches import INFO, Pixels
+from kdsharp.train.dataset.rows import write_rows
 
 __all__ = ["cut_patches", "patches_per_photo"]
 
 # On average. At ten patches a photo a shard has 16 MB for each quality.
 _PHOTOS_A_SHARD = 32
 _RIM = 32  # pixels around a patch of a drawing, which blurs and codecs see
+_DRAWINGS_A_SHARD = 320
 _DRAWINGS = 1  # tells their seeds from those of photos
 
 
@@ -63,60 +66,78 @@ def cut_patches(
     files of high quality are left out if they are not `labelled`. `recipe` makes the others, at
     `scale`. The last patches, by the share `config.drawings`, show drawings instead; beside several
     shards they have their own, `{split}-drawings`.
-    `done(n)` is called, from several threads, when n more pairs are written. Raises `UserError` for
-    a photo that is smaller than a patch.
+    `done(n)` is called when n more pairs are written. A shard is a task where `$KDSHARP_CLUSTER`
+    names a cluster. Raises `UserError` for a photo that is smaller than a patch, and as
+    `kdsharp.cluster.spread.spread`.
     """
     drawn = round(count * config.drawings)
     shares = patches_per_photo(photos, count - drawn)
     shards = _shards(photos, shares, split)
     if drawn and len(shards) > 1:
         shards[f"{split}-drawings"] = []
-    last = next(reversed(shards))
+    *_, last = shards
     lengths = {name: sum(shares[index] for index in members) for name, members in shards.items()}
     lengths[last] += drawn
     qualities = ("lr", "hr") if labelled else ("lr",)
-    places: dict[int, tuple[str, slice]] = {}
+    jobs: list[Sequence[_Job]] = []
     for name, members in shards.items():
         shape = (lengths[name], config.size, config.size, 3)
         for quality in qualities:
             np.lib.format.open_memmap(folder / f"{name}_{quality}.npy", "w+", np.uint8, shape)
-        ends = accumulate(shares[index] for index in members)
-        rows = (slice(end - shares[i], end) for i, end in zip(members, ends, strict=True))
-        places |= {i: (name, row) for i, row in zip(members, rows, strict=True)}
-
-    def cut(index: int) -> None:
-        name, rows = places[index]
-        image, seed = _photo(photos[index], scale, config.size), _seed(config, photos[index])
-        random = np.random.default_rng(seed)
-        corners = _choose_places(np.asarray(image), shares[index], random, config, scale)
-        fill(name, rows, image, corners, seed)
-
-    def cut_drawing(number: int) -> None:
-        seed = [config.seed, _DRAWINGS, number]
-        random = np.random.default_rng([*seed, len(photos)])
-        rim = _RIM // scale * scale
-        image = draw(random, -(-(config.size + 2 * rim) // scale) * scale)
-        row = lengths[last] - drawn + number
-        fill(last, slice(row, row + 1), image, [(rim, rim)], seed)
-
-    def fill(
-        name: str,
-        rows: slice,
-        image: Image.Image,
-        corners: Sequence[tuple[int, int]],
-        seed: list[int],
-    ) -> None:
-        shifted = config.shifted
-        pairs = degraded_crops(image, corners, config.size, recipe, scale, seed, shifted)
-        for quality, crops in zip(qualities, pairs, strict=False):
-            # Open for this photo only: a process may have few files open at once.
-            np.load(folder / f"{name}_{quality}.npy", mmap_mode="r+")[rows] = crops
-        done(len(corners))
-
-    with ThreadPoolExecutor(config.workers or os.cpu_count()) as pool:
-        list(pool.map(cut, places))
-        list(pool.map(cut_drawing, range(drawn)))
+        firsts = accumulate((shares[index] for index in members), initial=0)
+        jobs.append(
+            [_Job(photos[i], shares[i], name, at) for i, at in zip(members, firsts, strict=False)]
+        )
+    first = lengths[last] - drawn
+    drawings = [_Job(number, 1, last, first + number) for number in range(drawn)]
+    cutter = _Cutter(folder, qualities, config, recipe, scale, len(photos))
+    shared_out = [*filter(None, jobs), *in_shards(drawings, _DRAWINGS_A_SHARD)]
+    for made in spread(cutter, shared_out, threads=config.workers or None, shared=folder):
+        done(made)
     _describe(folder, {"size": config.size, "degradation": recipe.name, "scale": scale}, shards)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The patches of one photo, or the drawing of this number; where they are to stand."""
+
+    source: Path | int
+    count: int
+    shard: str
+    first: int
+
+
+@dataclass(frozen=True)
+class _Cutter:
+    """Does one job; another machine may, and twice: the same bytes go to the same place."""
+
+    folder: Path
+    qualities: Sequence[str]
+    config: PatchesConfig
+    recipe: Recipe
+    scale: int
+    photos: int
+
+    def __call__(self, job: _Job) -> int:
+        """How many pairs were written."""
+        config, scale = self.config, self.scale
+        if isinstance(job.source, int):
+            seed = [config.seed, _DRAWINGS, job.source]
+            random = np.random.default_rng([*seed, self.photos])
+            rim = _RIM // scale * scale
+            image = draw(random, -(-(config.size + 2 * rim) // scale) * scale)
+            corners = [(rim, rim)]
+        else:
+            image, seed = _photo(job.source, scale, config.size), _seed(config, job.source)
+            random = np.random.default_rng(seed)
+            corners = _choose_places(np.asarray(image), job.count, random, config, scale)
+        pairs = degraded_crops(
+            image, corners, config.size, self.recipe, scale, seed, config.shifted
+        )
+        for quality, crops in zip(self.qualities, pairs, strict=False):
+            # Open for this photo only: a process may have few files open at once.
+            write_rows(self.folder / f"{job.shard}_{quality}.npy", job.first, crops)
+        return job.count
 
 
 def _shards(photos: Sequence[Path], shares: Sequence[int], split: str) -> dict[str, list[int]]:

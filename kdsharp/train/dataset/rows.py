@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Converted", "Joined", "Rows", "map_files"]
+__all__ = ["Converted", "Joined", "Rows", "map_files", "write_rows"]
 
 _OPEN = 64  # files at once: a process may open 256 on some systems
 
@@ -125,3 +125,15 @@ class _File(_Lazy):
 def _map(path: Path) -> npt.NDArray[Any]:
     array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
+
+
+def write_rows(path: Path, first: int, rows_NHWC: npt.NDArray[Any]) -> None:
+    """Write pictures into the .npy file at `path`, which has a place for them, from `first` on.
+
+    By writing and not through a mapping: what is written is seen by other machines when the file
+    is closed, and a full disk is an error and not the end of the process.
+    """
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    with path.open("r+b") as opened:
+        opened.seek(mapped.offset + first * mapped.strides[0])
+        opened.write(np.ascontiguousarray(rows_NHWC, mapped.dtype).data)

@@ -8,10 +8,8 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 
@@ -22,16 +20,28 @@ from kdsharp.train.config import StudentConfig
 from kdsharp.train.dataset.batches import Planes
 from kdsharp.train.dataset.examples import FINE, Answers, planes_of
 from kdsharp.train.dataset.patches import PatchSet
-from kdsharp.train.dataset.rows import Joined, Rows
+from kdsharp.train.dataset.rows import Joined, Rows, write_rows
 from kdsharp.train.loop.loss import affinity_loss
 from kdsharp.train.teacher.interface import AnyTeacher
 
-__all__ = ["TURNS", "answers_of", "cache_teacher_outputs", "self_ensemble"]
+__all__ = [
+    "BATCH",
+    "TURNS",
+    "answers_of",
+    "ask",
+    "cache_teacher_outputs",
+    "self_ensemble",
+    "write_answers",
+]
 
 log = logging.getLogger(__name__)
 
 TURNS = tuple((quarters, mirrored) for mirrored in (False, True) for quarters in range(4))
 """The eight ways to lay a picture down: quarter turns, and whether it is mirrored first."""
+
+
+BATCH = 16
+"""Patches that the teacher sees at a time."""
 
 
 def answers_of(
@@ -63,7 +73,6 @@ def answers_of(
     )
 
 
-@torch.no_grad()
 def cache_teacher_outputs(
     teacher: AnyTeacher, lr_NHWC: Rows, config: StudentConfig, cache: Path
 ) -> tuple[Planes, Planes | None]:
@@ -76,6 +85,29 @@ def cache_teacher_outputs(
     Raises `UserError` for a student in RGB and a teacher that sees luma alone, and for features
     of a teacher that shows none.
     """
+
+    def fill(files: Sequence[Path]) -> None:
+        teacher.eval()
+        for start in range(0, len(lr_NHWC), BATCH):
+            ask(teacher, lr_NHWC, slice(start, start + BATCH), config, files)
+
+    write_answers(teacher, lr_NHWC.shape, config, cache, fill)
+    kept = [np.load(path, mmap_mode="r", allow_pickle=False) for path in _wanted(config, cache)]
+    return Planes(kept[0], FINE), Planes(kept[1], 1) if config.feature_weight > 0 else None
+
+
+def write_answers(
+    teacher: AnyTeacher,
+    shape: Sequence[int],
+    config: StudentConfig,
+    cache: Path,
+    fill: Callable[[Sequence[Path]], None],
+) -> None:
+    """Make the files of `cache_teacher_outputs` for patches of this `shape`, NHWC.
+
+    As it is: none that are there, each whole or not at all, and with its errors. `fill` writes what
+    the teacher says into the files it is given, one for the answers, another for features.
+    """
     if (teacher.config.color, config.color) == ("luma", "rgb"):
         raise UserError(
             "student.color is rgb, but the teacher knows only luma: train one with "
@@ -83,49 +115,53 @@ def cache_teacher_outputs(
         )
     if config.feature_weight > 0 and not teacher.features:
         raise UserError("student.feature_weight is above 0, but its teacher shows no features")
-    answers, features = cache / "teacher.npy", cache / "features.npy"
-    wanted = [answers] + [features] * (config.feature_weight > 0)
-    if not all(path.exists() for path in wanted):
-        count, height, width = lr_NHWC.shape[:3]
-        shapes = [(count, height, width, 1 if config.color == "luma" else 3)]
-        shapes += [(count, height // 2, width // 2, teacher.features)]
-        with ExitStack() as stack:
-            files = [
-                np.lib.format.open_memmap(
-                    stack.enter_context(atomic_file(path)), "w+", dtype, shape
-                )
-                for path, dtype, shape in zip(wanted, (np.uint16, np.float16), shapes, strict=False)
-            ]
-            _ask(teacher.eval(), lr_NHWC, files, TURNS if config.ensemble else TURNS[:1])
-            for file in files:
-                file.flush()
-    kept = [np.load(path, mmap_mode="r", allow_pickle=False) for path in wanted]
-    return Planes(kept[0], FINE), Planes(kept[1], 1) if config.feature_weight > 0 else None
+    wanted = _wanted(config, cache)
+    if all(path.exists() for path in wanted):
+        return
+    count, height, width = shape[:3]
+    shapes = [(count, height, width, 1 if config.color == "luma" else 3)]
+    shapes += [(count, height // 2, width // 2, teacher.features)]
+    log.info("asking the teacher about %d patches, %d times each", count, len(_turns(config)))
+    with ExitStack() as stack:
+        files = [stack.enter_context(atomic_file(path)) for path in wanted]
+        for path, dtype, size in zip(files, (np.uint16, np.float16), shapes, strict=False):
+            np.lib.format.open_memmap(path, "w+", dtype, size)
+        fill(files)
+        for path in files[1:]:
+            seen = np.load(path, mmap_mode="r+", allow_pickle=False)
+            # Of the first patches: enough to know how far each channel reaches.
+            seen /= seen[:64].astype(np.float32).std((0, 1, 2)) + 1e-6
+            seen.flush()
 
 
-def _ask(
+def _wanted(config: StudentConfig, cache: Path) -> list[Path]:
+    return [cache / "teacher.npy"] + [cache / "features.npy"] * (config.feature_weight > 0)
+
+
+def _turns(config: StudentConfig) -> Sequence[tuple[int, bool]]:
+    return TURNS if config.ensemble else TURNS[:1]
+
+
+@torch.no_grad()
+def ask(
     teacher: AnyTeacher,
     lr_NHWC: Rows,
-    files: Sequence[npt.NDArray[Any]],
-    turns: Sequence[tuple[int, bool]],
+    rows: slice,
+    config: StudentConfig,
+    files: Sequence[Path],
 ) -> None:
+    """Write what the teacher says about these rows of the patches into the `files` for all."""
     device = next(teacher.parameters()).device
-    log.info("asking the teacher about %d patches, %d times each", len(lr_NHWC), len(turns))
-    for start in range(0, len(lr_NHWC), 16):
-        rows = slice(start, start + 16)
-        planes = planes_of(lr_NHWC[rows], teacher.config.color)
-        x_NHWC = planes.array_NHWC[:].astype(np.float32) / planes.peak
-        batch = torch.from_numpy(x_NHWC).permute(0, 3, 1, 2)
-        output, seen = self_ensemble(teacher.with_features, batch.to(device), turns)
-        pixels = output.clamp(0, 1).cpu().permute(0, 2, 3, 1).numpy()
-        if files[0].shape[-1] < pixels.shape[-1]:
-            pixels = luma(pixels)[..., None]
-        files[0][rows] = np.rint(pixels * FINE)
-        if len(files) > 1:
-            files[1][rows] = seen.cpu().permute(0, 2, 3, 1).numpy()
+    planes = planes_of(lr_NHWC[rows], teacher.config.color)
+    x_NHWC = planes.array_NHWC[:].astype(np.float32) / planes.peak
+    batch = torch.from_numpy(x_NHWC).permute(0, 3, 1, 2)
+    output, seen = self_ensemble(teacher.with_features, batch.to(device), _turns(config))
+    pixels = output.clamp(0, 1).cpu().permute(0, 2, 3, 1).numpy()
+    if config.color == "luma" and pixels.shape[-1] > 1:
+        pixels = luma(pixels)[..., None]
+    write_rows(files[0], rows.start, np.rint(pixels * FINE))
     if len(files) > 1:
-        # Of the first patches: enough to know how far each channel reaches.
-        files[1] /= files[1][:64].astype(np.float32).std((0, 1, 2)) + 1e-6
+        write_rows(files[1], rows.start, seen.cpu().permute(0, 2, 3, 1).numpy())
 
 
 def self_ensemble(
