@@ -26,6 +26,7 @@ def pytest_addoption(parser):
 def no_model_from_outside(monkeypatch):
     monkeypatch.delenv("KDSHARP_MODEL", raising=False)
     monkeypatch.delenv("KDSHARP_DEBUG", raising=False)
+    monkeypatch.delenv("KDSHARP_CLUSTER", raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Photos of a batch by a cluster: a few are a task, and each worker loads the models once."""
 
-import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from kdsharp.batch.run import Outcome, Writing, attempt
 from kdsharp.batch.work import Photos
 from kdsharp.cluster.spread import in_shards, spread
 from kdsharp.files import sweep
-from kdsharp.runtime.catalog import VARIABLE
 from kdsharp.runtime.hardware import cores
 from kdsharp.sharpening.sharpener import Sharpener
 
@@ -31,7 +29,7 @@ def sharpen_far(
     A job may be done twice, where a worker is lost: its target must not be its source. Raises as
     `kdsharp.cluster.spread.spread`, and what `kdsharp.batch.run.run` raises.
     """
-    work = _FarWork(uuid.uuid4().hex, load, os.environ.get(VARIABLE), upscale, quality)
+    work = _FarWork(uuid.uuid4().hex, load, upscale, quality)
     shared = jobs[0].target.absolute().parent
     try:
         yield from spread(work, in_shards(jobs, _A_SHARD), shared=shared)
@@ -45,8 +43,6 @@ class _FarWork:
 
     run: str
     load: Callable[[int], Sharpener] = field(compare=False)
-    model: str | None = field(compare=False)
-    """What the variable of the machine that asks says."""
     upscale: int | None = field(compare=False)
     quality: int | None = field(compare=False)
 
@@ -56,9 +52,5 @@ class _FarWork:
 
 @lru_cache(maxsize=1)
 def _photos(work: _FarWork) -> Photos:
-    if work.model is not None:
-        os.environ[VARIABLE] = work.model
-    else:
-        os.environ.pop(VARIABLE, None)
     # One thread of the engine, if it is not told otherwise: a machine has a worker for each core.
     return Photos(work.load(cores()), work.upscale, work.quality)

@@ -24,20 +24,23 @@ __all__ = ["Place", "code_of", "here"]
 _PACKAGES = ("numpy", "onnxruntime", "openvino", "pillow", "torch")
 """Those whose versions decide pixels and numbers."""
 
+_SETTINGS = ("KDSHARP_MAX_MEGAPIXELS", "KDSHARP_MODEL")
 _DECIDE = frozenset((".py", ".json"))  # code, and the cards that pin the weights beside them
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run works: its folder, a file that all machines see, and its code."""
+    """Where a run works: its folder, a file that all machines see, its code, its settings."""
 
     folder: Path
     marker: Path
     package: str
     code: str
+    settings: tuple[tuple[str, str | None], ...] = ()
+    """What variables that decide a picture say there; None: nothing."""
 
     def enter(self, worker: str, threads: int) -> None:
-        """Go to the folder, as the worker of this name with so many threads.
+        """Go to the folder, with its settings, as the worker of this name with so many threads.
 
         Raises `UserError` that names the worker if it has several, does not see the files, or runs
         other code.
@@ -57,6 +60,11 @@ class Place:
                 f"the worker {worker} runs other code or packages than this machine: set it up "
                 "alike, and start it again"
             )
+        for name, value in self.settings:
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
         os.chdir(self.folder)
 
 
@@ -68,7 +76,8 @@ def here(shared: Path, package: str) -> Iterator[Place]:
     """
     shared.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(prefix=".kdsharp-cluster-", dir=shared.absolute()) as marker:
-        yield Place(Path.cwd(), Path(marker.name), package, code_of(package))
+        settings = tuple((name, os.environ.get(name)) for name in _SETTINGS)
+        yield Place(Path.cwd(), Path(marker.name), package, code_of(package), settings)
 
 
 @cache
