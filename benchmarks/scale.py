@@ -32,7 +32,16 @@ from kdsharp.files import sha256_file
 from kdsharp.tables import markdown
 from pipeline.params import load_params
 
-__all__ = ["Taken", "main", "make_photo", "predicted"]
+__all__ = [
+    "Taken",
+    "link",
+    "main",
+    "make_photo",
+    "make_photos",
+    "predicted",
+    "write_models",
+    "write_params",
+]
 
 STAGES = ("acquire", "patches", "gate", "export", "evaluate")
 _CODE = Path(__file__).parents[1]
@@ -81,7 +90,7 @@ def main() -> None:
         work = (chosen.work or Path(temporary)).resolve()
         source = work / "photos"
         counts = [*chosen.photos, *[chosen.predict] * chosen.measure]
-        _make_photos(source, max(counts) + 1, chosen.side)
+        make_photos(source, max(counts) + 1, chosen.side)
         found = {n: _measure(work / str(n), source, n, chosen.scored) for n in counts}
     columns = [f"{n:,} photos" for n in chosen.photos]
     if chosen.predict:
@@ -130,7 +139,8 @@ def _cell(taken: Taken) -> str:
     return f"{taken.seconds:,.0f} s ({taken.cpu_seconds:,.0f}), {taken.memory_gb:.1f}"
 
 
-def _make_photos(folder: Path, count: int, side: int) -> None:
+def make_photos(folder: Path, count: int, side: int) -> None:
+    """Write `count` photos, `side` high, to `folder`; those that are there stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         path = folder / f"{number:05}.jpg"
@@ -142,15 +152,15 @@ def _measure(root: Path, source: Path, count: int, scored: int | None) -> Found:
     photos = sorted(source.iterdir())
     (root / "photos").mkdir(parents=True, exist_ok=True)
     for photo in photos[:count]:
-        _link(photo, root / "photos" / photo.name)
-    _write_params(root, count, scored)
-    writer = multiprocessing.get_context("spawn").Process(target=_write_models, args=(root,))
+        link(photo, root / "photos" / photo.name)
+    write_params(root, count, scored)
+    writer = multiprocessing.get_context("spawn").Process(target=write_models, args=(root,))
     writer.start()
     writer.join()
     first = {stage: _run(root, stage) for stage in STAGES}
     before = _shards(root)
-    _link(photos[count], root / "photos" / photos[count].name)
-    _write_params(root, count + 1, scored)
+    link(photos[count], root / "photos" / photos[count].name)
+    write_params(root, count + 1, scored)
     again = {stage: _run(root, stage) for stage in STAGES}
     after = _shards(root)
     changed = sum(before.get(name) != digest for name, digest in after.items())
@@ -161,12 +171,14 @@ def _shards(root: Path) -> dict[str, str]:
     return {path.name: sha256_file(path) for path in (root / "data/patches").glob("*.npy")}
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """Let `target` be the same file as `source`, unless it is there."""
     if not target.exists():
         os.link(source, target)
 
 
-def _write_params(root: Path, count: int, scored: int | None) -> None:
+def write_params(root: Path, count: int, scored: int | None) -> None:
+    """The params.yaml of the checkout, for `count` photos in root/photos."""
     yaml = YAML()
     values = yaml.load((_CODE / "params.yaml").read_text(encoding="utf-8"))
     values["data"]["source"] = "folder"
@@ -178,7 +190,7 @@ def _write_params(root: Path, count: int, scored: int | None) -> None:
         yaml.dump(values, opened)
 
 
-def _write_models(root: Path) -> None:
+def write_models(root: Path) -> None:
     """Networks of params.yaml with small random weights, and empty curves.
 
     In a process of its own: what this one holds would count as the stages' memory.
