@@ -70,7 +70,7 @@ def on_dask(
     with _connected(address) as client, here(shared, _package_of(function)) as place:
         try:
             while True:
-                room = _AHEAD * max(1, len(client.nthreads())) - len(waiting)
+                room = _AHEAD * max(1, _workers(client)) - len(waiting)
                 for number, shard in islice(numbered, max(0, room)):
                     key = f"kdsharp-{run}-{number}"
                     task = _Task(function, shard, place)
@@ -83,8 +83,9 @@ def on_dask(
                     yield from done.pop(due)
                     due += 1
         finally:
-            with contextlib.suppress(Exception):  # the scheduler may be gone
-                client.cancel(list(waiting), force=True)
+            if client.status == "running":
+                with contextlib.suppress(OSError, TimeoutError):
+                    client.cancel(list(waiting), force=True)
 
 
 def _package_of(function: Callable[..., Any]) -> str:
@@ -116,7 +117,7 @@ def _connected(address: str) -> "Iterator[Client]":
         _wait_for_a_worker(client, address)
         yield client
     finally:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(OSError, TimeoutError):
             client.close(timeout=5)
 
 
@@ -128,6 +129,14 @@ def _wait_for_a_worker(client: "Client", address: str) -> None:
             f"the Dask scheduler at {address} has no workers: start some with "
             f"dask worker {address} --nworkers 4 --nthreads 1"
         ) from None
+
+
+def _workers(client: "Client") -> int:
+    """How many there are; 0 as well where the scheduler does not answer."""
+    try:
+        return len(client.nthreads())
+    except (OSError, TimeoutError, CancelledError):
+        return 0
 
 
 def _finished(client: "Client", waiting: "dict[Future, int]") -> "Sequence[Future]":
@@ -144,7 +153,7 @@ def _finished(client: "Client", waiting: "dict[Future, int]") -> "Sequence[Futur
             return list(waiting)  # the scheduler is gone, as the first result will say
         except TimeoutError:
             pass
-        if client.status == "running" and client.nthreads():
+        if _workers(client):
             alone = None
             continue
         alone = alone or time.monotonic()

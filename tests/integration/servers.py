@@ -207,6 +207,9 @@ def running_dask(workers: int, *options: str) -> Iterator[str]:
         repository = str(Path(__file__).parents[2])
         with _started(scheduler, folder, lambda: _listens(host, int(port)), repository):
             ready = f"tcp://{address}"
+            if not workers:
+                yield address
+                return
             with _started(worker, folder, lambda: workers_of(ready, workers), repository):
                 yield address
 

@@ -1,17 +1,31 @@
 """A real Dask scheduler and worker processes, some of which are killed in the middle of a task."""
 
+import dataclasses
 import os
 import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmarks.scale import make_photo
+from kdsharp.degrade import known_recipe
+from kdsharp.train.config import PatchesConfig
+from kdsharp.train.dataset.cut import cut_patches
+from kdsharp.train.student.label import label
+from kdsharp.train.student.network import load_student
+from kdsharp.train.teacher.network import load_teacher
+from pipeline.evaluation.far import far_scores
+from pipeline.evaluation.methods import load_methods, method_keys
+from pipeline.evaluation.scoring import EvalPhoto, list_photos, score
+from pipeline.params import load_params
 from tests.integration.checkout import make_checkout
 from tests.integration.servers import running_dask, workers_of
 from tests.models import make_model
+from tests.pipeline.evaluation.evaluated import make_checkout as make_evaluated
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -37,7 +51,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory, photos):
-    """A checkout whose photos were taken in, and whose patches were cut, on this machine."""
+    """A checkout whose photos were taken in, and whose patches were cut, without the cluster."""
     checkout = make_checkout(tmp_path_factory.mktemp("here"), git=False)
     checkout.set(
         data__source="folder",
@@ -46,12 +60,8 @@ def here(tmp_path_factory, photos):
         patches__train=800,
         patches__drawings=0.1,
         degradation__name="robust",
-        student__feature_weight=0.1,
-        teacher__loop__epochs=1,
-        student__loop__epochs=1,
-        export__int8=False,
     )
-    for name in ("acquire", "patches", "needs", "environment"):
+    for name in ("acquire", "patches"):
         stage(checkout, name)
     return checkout
 
@@ -104,13 +114,8 @@ def _running(dask_scheduler):
     ]
 
 
-def killed_in_the_middle(cluster, process, ready=lambda: True):
-    """Wait until it has begun, SIGKILL a busy worker, and wait for the end."""
-    end = time.monotonic() + 300
-    while not ready():
-        assert process.poll() is None, "it was done too soon"
-        assert time.monotonic() < end
-        time.sleep(0.005)
+def killed_in_the_middle(cluster, process):
+    """SIGKILL a busy worker as soon as there is one, and wait for the end."""
     worker, pid = busy_worker(cluster)
     os.kill(pid, signal.SIGKILL)
     assert process.poll() is None, "it was done too soon"
@@ -146,38 +151,45 @@ def test_a_killed_worker_leaves_the_same_patches(here, there, cluster):
     assert hidden(there) == hidden(here)
 
 
-def test_a_killed_worker_leaves_the_same_answers_and_the_same_numbers(here, tmp_path, cluster):
-    alone = copy_of(here, tmp_path / "alone")
-    stage(alone, "teacher")
-    there = copy_of(alone, tmp_path / "there")
-    stage(alone, "student")
-    stage(there, "student", KDSHARP_CLUSTER=f"dask://{cluster}")
-    student = "models/student.safetensors"
-    answers = files_of(alone, "answers-*/*.npy")
-    assert len(answers) == 2
-    assert files_of(there, "answers-*/*.npy") == answers
-    assert (there.root / student).read_bytes() == (alone.root / student).read_bytes()
-
-    stage(alone, "export")
-    shutil.copytree(alone.root / "models/export", there.root / "models/export")
-    for checkout in (alone, there):
-        shutil.rmtree(checkout.root / ".checkpoints/scores", ignore_errors=True)
-    stage(alone, "evaluate")
-    process = there.start(
-        sys.executable, "-m", "pipeline.stages.evaluate", KDSHARP_CLUSTER=f"dask://{cluster}"
+def test_a_killed_worker_leaves_the_same_numbers(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(make_evaluated(tmp_path))
+    for number in range(40):
+        make_photo(number, 48).save(f"data/raw/val/more {number}.png")
+    photos = [*list_photos(), *(EvalPhoto("val", f"more {n}.png") for n in range(40))]
+    params, killed = load_params(), []
+    teacher, student = (
+        load(f"models/{name}.safetensors")
+        for name, load in (("teacher", load_teacher), ("student", load_student))
     )
-    killed_in_the_middle(cluster, process, lambda: scored(there))
-    for name in ("reports/images.csv", "reports/metrics.json"):
-        assert (there.root / name).read_bytes() == (alone.root / name).read_bytes(), name
+    methods = load_methods(params, teacher, student)
+    here = score(photos, methods, params.degradation)
+
+    def kill_in_the_middle(done):
+        if not killed and done >= 4:
+            killed.append(busy_worker(cluster))
+            os.kill(killed[0][1], signal.SIGKILL)
+
+    monkeypatch.setenv("KDSHARP_CLUSTER", f"dask://{cluster}")
+    far = far_scores(params, method_keys(params))
+    there = score(photos, methods, params.degradation, kill_in_the_middle, far=far)
+    assert killed[0][0] not in workers_of(f"tcp://{cluster}")
+    pd.testing.assert_frame_equal(there, here, check_exact=True)
+    wait_for_all(cluster)
 
 
-def files_of(checkout, pattern):
-    return {p.name: p.read_bytes() for p in (checkout.root / ".checkpoints").glob(pattern)}
-
-
-def scored(checkout):
-    found = (checkout.root / ".checkpoints/scores").glob("student-*.jsonl")
-    return any(path.stat().st_size for path in found)
+def test_the_teacher_answers_alike(cluster, tmp_path, monkeypatch, photos):
+    monkeypatch.chdir(make_evaluated(tmp_path))
+    monkeypatch.setenv("KDSHARP_CLUSTER", "local")
+    patches, teacher = Path("data/patches"), Path("models/teacher.safetensors")
+    patches.mkdir(parents=True)
+    some = sorted(photos.glob("0*.jpg"))
+    cut_patches(some, 600, patches, "train", PatchesConfig(size=32), known_recipe("bicubic"), 2)
+    config = dataclasses.replace(load_params().student, feature_weight=0.5, ensemble=True)
+    label(teacher, patches, config, Path("here"))
+    monkeypatch.setenv("KDSHARP_CLUSTER", f"dask://{cluster}")
+    label(teacher, patches, config, Path("there"))
+    assert files(tmp_path / "there") == files(tmp_path / "here")
+    assert len(files(tmp_path / "here")) == 2
 
 
 def test_a_folder_is_sharpened_alike(photos, tmp_path, cluster):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kdsharp.train.dataset import rows
-from kdsharp.train.dataset.rows import Converted, Joined, map_files
+from kdsharp.train.dataset.rows import Converted, Joined, map_files, write_rows
 
 
 @pytest.fixture
@@ -62,3 +62,12 @@ def test_pictures_are_converted_as_they_are_asked_for(pictures):
     assert len(asked) == 1
     assert np.array_equal(made[2:5], pictures[2:5, ..., :1] / 2)
     assert made[2:5].dtype == np.float32
+
+
+def test_rows_are_written_where_they_belong(tmp_path, pictures):
+    path = tmp_path / "all.npy"
+    np.lib.format.open_memmap(path, "w+", np.uint16, (20, 4, 5, 3))
+    write_rows(path, 12, pictures[12:])
+    write_rows(path, 0, pictures[:12].astype(float))  # as values of the file's own type
+    np.testing.assert_array_equal(np.load(path), pictures)
+    assert np.load(path).dtype == np.uint16
