@@ -1,18 +1,17 @@
-"""What a cluster costs: CPU seconds of the stages on this machine alone, and on a Dask cluster.
+"""What a cluster costs: CPU seconds of two stages on this machine alone, and on a Dask cluster.
 
-    python -m benchmarks.cluster --json cluster.json                     # for benchmarks.paper
-    python -m benchmarks.cluster --photos 40 80 --side 256 --scored 1    # a quick look
+    python -m benchmarks.cluster --json cluster.json          # for benchmarks.paper
+    python -m benchmarks.cluster --photos 40 80 --side 256    # a quick look
 
-Starts a scheduler and workers of its own, on this machine. Photos and networks are made, as those
-of `benchmarks.scale`; of the first number of photos --scored of each split are evaluated, of the
-second twice as many. CPU is the seconds of all cores: wall clock says little where workers share
-the cores with each other. What client and scheduler take cannot be shared out, and so bounds a
-large cluster. The last column is what a photo more takes, by the line through both numbers.
+Starts a scheduler and workers of its own, on this machine. Photos are made, as those of
+`benchmarks.scale`. CPU is the seconds of all cores: wall clock says little where workers share the
+cores with each other. What client and scheduler take cannot be shared out, and so bounds a large
+cluster. The last columns are what a photo more takes, by the line through both numbers. The
+patches of both ways are compared, byte for byte.
 """
 
 import argparse
 import contextlib
-import multiprocessing
 import os
 import shutil
 import signal
@@ -26,14 +25,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.common.command import log, parser_of
-from benchmarks.scale import link, make_photos, write_models, write_params
+from benchmarks.scale import link, make_photos, write_params
 from kdsharp.cluster.spread import VARIABLE
 from kdsharp.files import write_json
 from kdsharp.tables import markdown
+from pipeline.params import load_params
+from pipeline.stages import acquire, patches
 
 __all__ = ["STAGES", "Used", "main", "per_photo"]
 
-STAGES = ("acquire", "patches", "evaluate")
+STAGES = ("acquire", "patches")
 _CODE = Path(__file__).parents[1]
 
 
@@ -53,7 +54,6 @@ def main() -> None:
     parser = parser_of("cluster", __doc__)
     parser.add_argument("--photos", type=int, nargs=2, default=[100, 300])
     parser.add_argument("--side", type=int, default=864, help="height of a photo, 4 to 3")
-    parser.add_argument("--scored", type=int, default=2, help="evaluate.photos")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--json", type=Path, default=None, help="a file for the numbers")
     chosen = parser.parse_args()
@@ -62,7 +62,7 @@ def main() -> None:
         _cluster(chosen.workers, Path(folder)) as address,
     ):
         found = _measure(Path(folder), chosen, address)
-    head = ["CPU seconds", "photos", "alone", "client", "scheduler", "workers", "all", "each more"]
+    head = ["CPU", "", "alone", "client", "scheduler", "workers"]
     print(markdown(head, [row for stage, used in found.items() for row in _rows(stage, used)]))
     if chosen.json:
         numbers = {stage: [asdict(used) for used in several] for stage, several in found.items()}
@@ -78,76 +78,53 @@ def per_photo(used: Sequence[Used], part: str) -> float:
 
 def _rows(stage: str, several: Sequence[Used]) -> list[list[str]]:
     parts = ("alone", "client", "scheduler", "workers")
-    each = {part: per_photo(several, part) for part in parts}
-    more = 1000 * each["alone"], 1000 * (sum(each.values()) - each["alone"])
     rows = []
     for used in several:
         seconds = [getattr(used, part) for part in parts]
-        cells = [f"{value:.1f}" for value in (*seconds, sum(seconds[1:]))]
-        rows.append([stage, str(used.photos), *cells, f"{more[0]:.0f} alone, {more[1]:.0f} ms"])
-    return rows
+        rows.append([stage, f"{used.photos} photos", *(f"{s:.1f} s" for s in seconds)])
+    each = [1000 * per_photo(several, part) for part in parts]
+    return [*rows, [stage, "each more", *(f"{milliseconds:.1f} ms" for milliseconds in each)]]
 
 
 def _measure(work: Path, chosen: argparse.Namespace, address: str) -> dict[str, list[Used]]:
+    """The stages in this process, one folder after another, the first of them to warm up."""
     make_photos(work / "photos", max(chosen.photos), chosen.side)
     found: dict[str, list[Used]] = {stage: [] for stage in STAGES}
-    exported = work / "export"  # the same for all: the networks are
-    for times, count in enumerate(sorted(chosen.photos), start=1):
-        roots = [_made(work, kind, count, times * chosen.scored) for kind in ("alone", "far")]
+    few, most = sorted(chosen.photos)
+    for count in (few, few, most):
+        alone, far = (_run(work, count, address, kind) for kind in ("local", "dask"))
+        _must_be_alike(*(work / kind / "data/patches" for kind in ("local", "dask")))
         for stage in STAGES:
-            if stage == "evaluate":
-                if not exported.exists():
-                    _run(roots[0], "export")
-                    shutil.copytree(roots[0] / "models/export", exported)
-                for root in roots:
-                    shutil.copytree(exported, root / "models/export", dirs_exist_ok=True)
-            photos = 2 * times * chosen.scored if stage == "evaluate" else count
-            alone = _run(roots[0], stage)
-            before = _cluster_seconds(address)
-            client = _run(roots[1], stage, {VARIABLE: address.replace("tcp", "dask")})
-            scheduler, workers = (
-                b - a for a, b in zip(before, _cluster_seconds(address), strict=True)
-            )
-            found[stage].append(Used(photos, alone, client, scheduler, workers))
-            log(f"{photos} photos, {found[stage][-1]}")
-        for name in ("data/patches", "reports/images.csv"):
-            _must_be_alike(*(root / name for root in roots))
-    return found
+            found[stage].append(Used(count, alone[stage][0], *far[stage]))
+            log(f"{stage}: {found[stage][-1]}")
+    return {stage: several[1:] for stage, several in found.items()}
 
 
-def _made(work: Path, kind: str, count: int, scored: int) -> Path:
-    root = work / f"{kind}-{count}"
+def _run(work: Path, count: int, address: str, kind: str) -> dict[str, tuple[float, float, float]]:
+    """CPU seconds of each stage: of this process, of the scheduler and of the workers."""
+    root = work / kind
+    shutil.rmtree(root, ignore_errors=True)
     (root / "photos").mkdir(parents=True)
     for photo in sorted((work / "photos").iterdir())[:count]:
         link(photo, root / "photos" / photo.name)
-    write_params(root, count, scored)
-    writer = multiprocessing.get_context("spawn").Process(target=write_models, args=(root,))
-    writer.start()
-    writer.join()
-    return root
-
-
-def _run(root: Path, stage: str, variables: dict[str, str] | None = None) -> float:
-    """CPU seconds of the stage's own process."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("KDSHARP_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"pipeline.stages.{stage}"],
-        cwd=root,
-        env=env | {"PYTHONPATH": str(_CODE)} | (variables or {}),
-        stdout=subprocess.DEVNULL,
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"the stage {stage} ended with {process.returncode}")
-    return used.ru_utime + used.ru_stime
+    write_params(root, count, None)
+    os.environ[VARIABLE] = address.replace("tcp", "dask") if kind == "dask" else "local"
+    used = {}
+    with contextlib.chdir(root):
+        params = load_params()
+        for stage, main in zip(STAGES, (acquire.main, patches.main), strict=True):
+            before = (time.process_time(), *_cluster_seconds(address))
+            main(params)
+            after = (time.process_time(), *_cluster_seconds(address))
+            client, scheduler, workers = (b - a for a, b in zip(before, after, strict=True))
+            used[stage] = (client, scheduler, workers)
+    return used
 
 
 def _must_be_alike(one: Path, other: Path) -> None:
-    for path in [one] if one.is_file() else sorted(one.iterdir()):
-        twin = other / path.relative_to(one)
-        if path.read_bytes() != twin.read_bytes():
-            raise SystemExit(f"{twin} is not what {path} is")
+    for path in sorted(one.iterdir()):
+        if path.read_bytes() != (other / path.name).read_bytes():
+            raise SystemExit(f"{other / path.name} is not what {path} is")
 
 
 @contextlib.contextmanager

@@ -50,11 +50,10 @@ class Constants:
     """CPU seconds of one core."""
 
     acquire_client: float
-    """Of each photo, as all of these three."""
+    """Of each photo, as all of these four; or the scheduler's, if that takes more."""
     acquire_workers: float
     patches_client: float
     patches_workers: float
-    evaluate_workers: float
     crop: float
     """Of reading a random crop of a training from many shards."""
     dvc_file: float
@@ -109,7 +108,6 @@ def on_paper(
         return Step(f"{name}, on {node} GPUs", cores=reading, gpus=work / flops(node))
 
     c = constants
-    scored = 2 * params.evaluate.photos
     return [
         Step(
             "acquire",
@@ -133,7 +131,6 @@ def on_paper(
             gigabytes=answers_gb,
         ),
         training("student", student.macs_per_pixel, params.student.loop),
-        Step(f"evaluate, {scored} photos", cores=scored * c.evaluate_workers / cores / 3600),
     ]
 
 
@@ -203,11 +200,10 @@ def _constants(found: dict[str, list[Used]], params: Params) -> Constants:
     log("measuring crops, DVC, MD5 and near duplicates on one core")
     zeros, hashes = bytes(200_000_000), made_hashes(_HASHES)
     return Constants(
-        each("acquire", "client"),
+        max(each("acquire", "client"), each("acquire", "scheduler")),
         each("acquire", "workers"),
-        each("patches", "client"),
+        max(each("patches", "client"), each("patches", "scheduler")),
         each("patches", "workers"),
-        each("evaluate", "workers"),
         _crop(params),
         _dvc_file(),
         _cpu(lambda: hashlib.md5(zeros, usedforsecurity=False)) / 0.2,

@@ -7,7 +7,7 @@ from benchmarks.paper import Constants, _read, on_paper
 from kdsharp.errors import UserError
 from pipeline.params import load_params
 
-CONSTANTS = Constants(0.001, 0.01, 0.002, 0.02, 1.0, 0.001, 0.0005, 2.0, 1.0)
+CONSTANTS = Constants(0.001, 0.01, 0.002, 0.02, 0.001, 0.0005, 2.0, 1.0)
 
 
 def steps(photos=1_000_000, cores=100, gpus=64, node=8):

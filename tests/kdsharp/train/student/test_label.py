@@ -21,7 +21,7 @@ CONFIG = dataclasses.replace(TINY, feature_weight=0.5, ensemble=True)
 @pytest.fixture
 def teacher(tmp_path):
     torch.manual_seed(0)
-    made = Teacher(TeacherConfig(depth=1, width=8, num_blocks=1))
+    made = Teacher(TeacherConfig(depth=1, width=8, num_blocks=1, color="luma"))
     torch.nn.init.normal_(made.last.weight, std=0.05)
     path = tmp_path / "teacher.safetensors"
     save_weights(path, "teacher", made.config, made.state_dict(), {})
