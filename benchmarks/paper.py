@@ -1,6 +1,7 @@
 """What so many photos would take on so many cores and GPUs, on paper, from measured constants.
 
-    python -m benchmarks.cluster --json cluster.json
+    python -m benchmarks.paper
+    python -m benchmarks.cluster --json cluster.json    # acquire and patches as well
     python -m benchmarks.paper cluster.json --photos 1000000 --gpus 64 --cores 512
 
 Measured: what `benchmarks.cluster` wrote, and here, on one core: reading crops from shards, DVC's
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,9 @@ _FILES = 1000
 class Constants:
     """CPU seconds of one core."""
 
-    acquire_client: float
-    """Of each photo, as all of these four; or the scheduler's, if that takes more."""
-    acquire_workers: float
-    patches_client: float
-    patches_workers: float
+    client: Mapping[str, float]
+    """Of each photo, by stage; or the scheduler's, if that takes more."""
+    workers: Mapping[str, float]
     crop: float
     """Of reading a random crop of a training from many shards."""
     dvc_file: float
@@ -108,21 +107,19 @@ def on_paper(
         return Step(f"{name}, on {node} GPUs", cores=reading, gpus=work / flops(node))
 
     c = constants
-    return [
+    stages = [
         Step(
-            "acquire",
-            photos * c.acquire_client / 3600,
-            photos * c.acquire_workers / cores / 3600,
-        ),
+            stage,
+            photos * c.client[stage] / 3600,
+            photos * c.workers[stage] / cores / 3600,
+        )
+        for stage in c.client
+    ]
+    return [
+        *stages,
         Step("near duplicates", c.near * (photos / _HASHES) ** 2 / 3600),
         Step("DVC: photos as files", photos * c.dvc_file / 3600),
-        Step(
-            "patches",
-            photos * c.patches_client / 3600,
-            photos * c.patches_workers / cores / 3600,
-            gigabytes=size_gb,
-        ),
-        Step("DVC: MD5 of patches", size_gb * c.md5_gb / 3600),
+        Step("DVC: MD5 of patches", size_gb * c.md5_gb / 3600, gigabytes=size_gb),
         training("teacher", teacher.macs_per_pixel, params.teacher.loop),
         Step(
             "labelling by the teacher",
@@ -137,7 +134,7 @@ def on_paper(
 def main() -> None:
     """Print the constants, the table, and its longest steps."""
     parser = parser_of("paper", __doc__)
-    parser.add_argument("numbers", type=Path, help="the file of benchmarks.cluster --json")
+    parser.add_argument("numbers", type=Path, nargs="?", help="of benchmarks.cluster --json")
     parser.add_argument("--photos", type=int, default=1_000_000)
     parser.add_argument("--each", type=int, default=10, help="patches of a photo")
     parser.add_argument("--cores", type=int, default=512)
@@ -150,7 +147,7 @@ def main() -> None:
 
 def _print(chosen: argparse.Namespace) -> None:
     params = load_params()
-    constants = _constants(_read(chosen.numbers), params)
+    constants = _constants(_read(chosen.numbers) if chosen.numbers else {}, params)
     steps = on_paper(
         constants,
         params,
@@ -172,7 +169,12 @@ def _print(chosen: argparse.Namespace) -> None:
 
 
 def _named(constants: Constants) -> list[tuple[str, float]]:
-    return list(vars(constants).items())
+    """All of them, those of stages with the stage's name."""
+    named: list[tuple[str, float]] = []
+    for name, value in vars(constants).items():
+        several = value if isinstance(value, Mapping) else {"": value}
+        named += [(f"{stage} {name}".strip(), seconds) for stage, seconds in several.items()]
+    return named
 
 
 def _hours(hours: float) -> str:
@@ -194,16 +196,11 @@ def _read(path: Path) -> dict[str, list[Used]]:
 
 
 def _constants(found: dict[str, list[Used]], params: Params) -> Constants:
-    def each(stage: str, part: str) -> float:
-        return per_photo(found[stage], part)
-
     log("measuring crops, DVC, MD5 and near duplicates on one core")
     zeros, hashes = bytes(200_000_000), made_hashes(_HASHES)
     return Constants(
-        max(each("acquire", "client"), each("acquire", "scheduler")),
-        each("acquire", "workers"),
-        max(each("patches", "client"), each("patches", "scheduler")),
-        each("patches", "workers"),
+        {n: max(per_photo(used, p) for p in ("client", "scheduler")) for n, used in found.items()},
+        {name: per_photo(used, "workers") for name, used in found.items()},
         _crop(params),
         _dvc_file(),
         _cpu(lambda: hashlib.md5(zeros, usedforsecurity=False)) / 0.2,
