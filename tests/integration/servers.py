@@ -215,12 +215,14 @@ def running_dask(workers: int, *options: str) -> Iterator[str]:
 
 
 def workers_of(address: str, expected: int = 0) -> dict[str, int]:
-    """The workers of a Dask scheduler and their process ids; empty if there are fewer."""
+    """The workers of a Dask scheduler and their process ids, once there are so many."""
     from distributed import Client
 
-    with Client(address, timeout=20, set_as_default=False) as client:
-        found = client.run(os.getpid)
-    return found if len(found) >= expected else {}
+    # One client that waits: each has threads and connections of its own.
+    with Client(address, timeout=60, set_as_default=False) as client:
+        if expected:
+            client.wait_for_workers(expected, timeout=240)
+        return client.run(os.getpid)
 
 
 @contextlib.contextmanager
