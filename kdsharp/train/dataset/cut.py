@@ -39,8 +39,10 @@ from kdsharp.train.dataset.rows import write_rows
 
 __all__ = ["cut_patches", "patches_per_photo"]
 
-# On average. At ten patches a photo a shard has 16 MB for each quality.
+# On average. At ten patches of 128 pixels a photo that is 16 MB for each quality.
 _PHOTOS_A_SHARD = 32
+# Of very many photos: at a million a shard has half a GB, as object stores like it.
+_MOST_SHARDS = 1024
 _RIM = 32  # pixels around a patch of a drawing, which blurs and codecs see
 _DRAWINGS_A_SHARD = 320
 _DRAWINGS = 1  # tells their seeds from those of photos
@@ -141,14 +143,19 @@ class _Cutter:
 
 
 def _shards(photos: Sequence[Path], shares: Sequence[int], split: str) -> dict[str, list[int]]:
-    """By each shard's name, in order, the positions of its photos; one shard is called `split`."""
+    """By each shard's name, in order, the positions of its photos; one shard is called `split`.
+
+    Borders stay where they are until there are twice as many photos as `_MOST_SHARDS` can hold:
+    then every other one goes.
+    """
+    size = max(_PHOTOS_A_SHARD, 1 << ((len(photos) - 1) // _MOST_SHARDS).bit_length())
     top = os.path.commonpath([photo.parent for photo in photos])
     shards: dict[str, list[int]] = {}
     members: list[int] = []
     for index, photo in enumerate(photos):
         if shares[index]:
             digest = hashlib.sha256(photo.relative_to(top).as_posix().encode()).digest()
-            if not shards or digest[1] < 256 // _PHOTOS_A_SHARD:
+            if not shards or int.from_bytes(digest[1:5]) < 2**32 // size:
                 members = shards[f"{split}-{digest.hex()[:12]}"] = []
             members.append(index)
     return shards if len(shards) > 1 else {split: members}

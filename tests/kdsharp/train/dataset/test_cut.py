@@ -8,7 +8,7 @@ from PIL import Image
 from kdsharp.degrade import crop_to_multiple, degrade, known_recipe
 from kdsharp.errors import UserError
 from kdsharp.train.config import PatchesConfig
-from kdsharp.train.dataset.cut import cut_patches, patches_per_photo
+from kdsharp.train.dataset.cut import _shards, cut_patches, patches_per_photo
 from kdsharp.train.dataset.patches import load_patches, load_unlabelled
 
 CONFIG = PatchesConfig(size=32, tries=4, workers=1, seed=3)
@@ -106,6 +106,15 @@ def test_a_photo_more_changes_few_shards(album, tmp_path, monkeypatch):
         shards = {path.name: path.read_bytes() for path in before.glob("*.npy")}
         changed = [p for p in after.glob("*.npy") if shards.get(p.name) != p.read_bytes()]
         assert len(changed) in (2, 4)  # its shard, or that too which it has split
+
+
+def test_very_many_photos_have_larger_shards_with_some_of_the_same_borders(tmp_path):
+    photos = [tmp_path / f"{number:05}.png" for number in range(40_000)]
+    few, many = (_shards(photos[:count], [1] * count, "train") for count in (20_000, 40_000))
+    assert 550 < len(few) < 700  # of 32 photos
+    assert 550 < len(many) < 700  # of 64
+    same = [name for name in few if name in many]
+    assert 0.4 < len(same) / len(few) < 0.6
 
 
 def test_each_split_has_its_shards(album, tmp_path, monkeypatch):
