@@ -29,11 +29,12 @@ from kdsharp.train.loop.distributed import pin_threads
 from kdsharp.train.loop.weights import read_about, role_of
 from kdsharp.train.student.mixture import MixedStudent
 from kdsharp.train.student.network import Student, load_student
+from pipeline.data.patches import find_patches
 from pipeline.environment import read_environment
 from pipeline.evaluation.report.model_card import write_model_card
 from pipeline.evaluation.scoring import Method, list_photos, read_manifest, sampled, score
 from pipeline.params import Params
-from pipeline.paths import EXPORT, PATCHES, STUDENT, TEACHER
+from pipeline.paths import EXPORT, STUDENT, TEACHER
 from pipeline.stages.run import run_stage
 from pipeline.tracking.lineage import data_hash
 
@@ -99,7 +100,7 @@ def _add_int8(
 
 def _calibration(student: Student, count: int) -> npt.NDArray[np.uint8]:
     """Training patches as the student sees them, (N, C, H, W), taken evenly from all."""
-    low_NHWC = load_patches(PATCHES, "train").lr_NHWC
+    low_NHWC = load_patches(find_patches(), "train").lr_NHWC
     chosen = np.linspace(0, len(low_NHWC) - 1, min(count, len(low_NHWC))).astype(int)
     rgb_NHWC = np.asarray(low_NHWC[chosen])
     if student.config.color == "rgb":

@@ -24,9 +24,10 @@ from kdsharp.train.teacher.network import save_no_teacher
 from kdsharp.train.teacher.spandrel import SpandrelTeacher, open_teacher, save_teacher
 from kdsharp.train.teacher.train import own_teacher, train_teacher
 from kdsharp.train.training import psnr_y
+from pipeline.data.patches import find_patches
 from pipeline.environment import write_environment
 from pipeline.params import DegradationParams, Params
-from pipeline.paths import CURVES, PATCHES, TEACHER
+from pipeline.paths import CURVES, TEACHER
 from pipeline.stages.needs import read_needs
 from pipeline.stages.run import run_stage
 from pipeline.stages.training import CURVE, Training, on_several_processes
@@ -110,7 +111,7 @@ def _check_scale(teacher: SpandrelTeacher, made: DegradationParams) -> None:
 
 def _scores(teacher: AnyTeacher, device: torch.device) -> tuple[float, float]:
     """Y-PSNR in dB on the validation patches: of doing nothing, and of the teacher."""
-    val = load_patches(PATCHES, "val")
+    val = load_patches(find_patches(), "val")
     low, high = (planes_of(p, teacher.config.color) for p in (val.lr_NHWC, val.hr_NHWC))
     nothing = psnr_y(torch.nn.Identity(), low, high, val.scale)
     return nothing, psnr_y(teacher.to(device), low, high, val.scale)

@@ -27,9 +27,10 @@ from kdsharp.train.loop.distributed import DistributedContext, pick_precision
 from kdsharp.train.loop.fit import Epoch, TrainResult
 from kdsharp.train.loop.weights import save_weights
 from kdsharp.train.training import Lesson, Trained
+from pipeline.data.patches import find_patches, identity
 from pipeline.environment import Environment, this_machine, write_environment
 from pipeline.params import Params
-from pipeline.paths import CHECKPOINTS, CURVES, ERROR_FILE, PATCHES
+from pipeline.paths import CHECKPOINTS, CURVES, ERROR_FILE
 from pipeline.stages.environment import require_current
 from pipeline.tracking.lineage import read_lineage
 from pipeline.tracking.metrics import of_epoch
@@ -64,8 +65,9 @@ class Training:
 
     def __post_init__(self) -> None:
         self.loop = self.config.loop
-        self.train, self.val = load_patches(PATCHES, "train"), load_patches(PATCHES, "val")
-        self.key = fingerprint(self.stage, self.config, (*sorted(PATCHES.iterdir()), *self.also))
+        patches = find_patches()
+        self.train, self.val = load_patches(patches, "train"), load_patches(patches, "val")
+        self.key = fingerprint(self.stage, self.config, (*identity(patches), *self.also))
         self.folder = CHECKPOINTS / f"{self.stage}-{self.key[:12]}"
 
     def run(
@@ -178,11 +180,15 @@ class Training:
         return {"train": len(self.train), "val": len(self.val), "scale": self.train.scale}
 
 
-def fingerprint(stage: str, config: object, files: tuple[Path, ...]) -> str:
-    """A hash of everything that decides a training: its config, its files, and its code."""
+def fingerprint(stage: str, config: object, files: tuple[Path | str, ...]) -> str:
+    """A hash of everything that decides a training: its config, its files, and its code.
+
+    A file that lies elsewhere is a text that says what it holds.
+    """
     whole = hashlib.sha256(repr((config, torch.__version__)).encode())
-    for path in (*code_of(stage), *files):
-        whole.update(f"{path.name} {sha256_file(path)}\n".encode())
+    for file in (*code_of(stage), *files):
+        known = file if isinstance(file, str) else f"{file.name} {sha256_file(file)}"
+        whole.update(f"{known}\n".encode())
     return whole.hexdigest()
 
 

@@ -200,11 +200,11 @@ class _Cuts:
 def _gather(
     planes: Planes, rows: npt.NDArray[np.int64], turns: npt.NDArray[np.int64], cuts: _Cuts
 ) -> torch.Tensor:
-    array = planes.array_NHWC
-    shape = array[0][cuts.of(array.shape[1:], 0)].shape
+    whole = planes.array_NHWC[rows]  # at once: a bucket is asked for all of them together
+    shape = whole[0][cuts.of(whole.shape[1:], 0)].shape
     batch = np.empty((len(rows), *shape), np.float32)
-    for index, (target, row, turn) in enumerate(zip(batch, rows, turns, strict=True)):
-        turned = np.rot90(array[row][cuts.of(array.shape[1:], index)], int(turn) % 4)
+    for index, (target, picture, turn) in enumerate(zip(batch, whole, turns, strict=True)):
+        turned = np.rot90(picture[cuts.of(whole.shape[1:], index)], int(turn) % 4)
         target[...] = turned[::-1] if turn >= 4 else turned
     batch *= 1.0 / planes.peak
     return torch.from_numpy(batch).permute(0, 3, 1, 2)

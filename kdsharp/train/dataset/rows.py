@@ -3,17 +3,16 @@
 Whatever the number of patches, only the batch at hand is in memory.
 """
 
-from bisect import bisect_right
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Converted", "Joined", "Rows", "map_files", "write_rows"]
+__all__ = ["Converted", "Joined", "Lazy", "Rows", "map_files", "write_rows"]
 
 _OPEN = 64  # files at once: a process may open 256 on some systems
 
@@ -35,8 +34,8 @@ class Rows(Protocol):
         """The picture at a position, or those of a slice or of an array of positions."""
 
 
-class _Lazy:
-    """Rows of `shape` that are made by `_row`, one at a time."""
+class Lazy(ABC):
+    """Rows of `shape` that are made by `_pictures` as they are asked for."""
 
     def __init__(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
@@ -46,12 +45,14 @@ class _Lazy:
 
     def __getitem__(self, rows: Any, /) -> npt.NDArray[Any]:
         if isinstance(rows, int | np.integer):
-            return self._row(range(len(self))[int(rows)])
-        chosen = np.arange(len(self))[rows]
-        result = np.empty((len(chosen), *self.shape[1:]), self.dtype)
-        for target, row in zip(result, chosen, strict=True):
-            target[...] = self._row(int(row))
-        return result
+            picture: npt.NDArray[Any] = self._pictures(np.array([range(len(self))[int(rows)]]))[0]
+            return picture
+        if isinstance(rows, slice):
+            return self._pictures(np.arange(*rows.indices(len(self))))
+        positions = np.asarray(rows, np.int64)
+        if positions.size and not -len(self) <= positions.min() <= positions.max() < len(self):
+            raise IndexError(f"there are {len(self)} pictures")
+        return self._pictures(np.where(positions < 0, positions + len(self), positions))
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
@@ -60,25 +61,29 @@ class _Lazy:
             raise ValueError("what lies in files becomes an array only by a copy")
         return self[:].astype(self.dtype if dtype is None else dtype, copy=False)
 
-    def _row(self, row: int) -> npt.NDArray[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _pictures(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """The pictures at these positions, which are from 0 on, in their order."""
 
 
-class Joined(_Lazy):
+class Joined(Lazy):
     """The pictures of all `parts`, which have one shape and type, one after another."""
 
     def __init__(self, parts: Sequence[Rows]) -> None:
         self._parts = parts
-        self._ends = list(accumulate(len(part) for part in parts))
-        super().__init__((self._ends[-1], *parts[0].shape[1:]), parts[0].dtype)
+        self._ends = np.cumsum([len(part) for part in parts])
+        super().__init__((int(self._ends[-1]), *parts[0].shape[1:]), parts[0].dtype)
 
-    def _row(self, row: int) -> npt.NDArray[Any]:
-        number = bisect_right(self._ends, row)
-        picture: npt.NDArray[Any] = self._parts[number][row - self._ends[number]]  # from its end
-        return picture
+    def _pictures(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        numbers = np.searchsorted(self._ends, rows, side="right")
+        result = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for number in np.unique(numbers):
+            mine, part = numbers == number, self._parts[number]
+            result[mine] = part[rows[mine] - self._ends[number] + len(part)]
+        return result
 
 
-class Converted(_Lazy):
+class Converted(Lazy):
     """`convert` of each picture of `rows`: (H, W, C) -> (H, W, `channels`) of type `dtype`."""
 
     def __init__(
@@ -91,8 +96,11 @@ class Converted(_Lazy):
         self._rows, self._convert = rows, convert
         super().__init__((*rows.shape[:3], channels), dtype)
 
-    def _row(self, row: int) -> npt.NDArray[Any]:
-        return self._convert(self._rows[row])
+    def _pictures(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        result = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for target, picture in zip(result, self._rows[rows], strict=True):
+            target[...] = self._convert(picture)
+        return result
 
 
 def map_files(paths: Sequence[Path]) -> Rows:
@@ -109,7 +117,7 @@ def map_files(paths: Sequence[Path]) -> Rows:
     return Joined(parts)
 
 
-class _File(_Lazy):
+class _File(Lazy):
     """The array of one file, which is open only while it is used."""
 
     def __init__(self, path: Path, mapped: Callable[[Path], npt.NDArray[Any]]) -> None:
@@ -117,9 +125,9 @@ class _File(_Lazy):
         array = mapped(path)
         super().__init__(array.shape, array.dtype)
 
-    def _row(self, row: int) -> npt.NDArray[Any]:
-        picture: npt.NDArray[Any] = self._mapped(self._path)[row]
-        return picture
+    def _pictures(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        pictures: npt.NDArray[Any] = self._mapped(self._path)[rows]
+        return pictures
 
 
 def _map(path: Path) -> npt.NDArray[Any]:

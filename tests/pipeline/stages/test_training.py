@@ -175,6 +175,7 @@ def test_the_fingerprint_is_of_config_and_files(tmp_path):
     path = tmp_path / "a"
     path.write_text("one")
     first = fingerprint("student", CONFIG, (path,))
+    assert first != fingerprint("student", CONFIG, (f"{path.name} elsewhere",))
     assert first == fingerprint("student", CONFIG, (path,))
     assert first != fingerprint("student", dataclasses.replace(CONFIG, channels=5), (path,))
     path.write_text("two")
