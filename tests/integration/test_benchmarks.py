@@ -193,6 +193,28 @@ def test_scale(run):
     assert "30 photos and one more: " in said
 
 
+def test_cluster(run, checkout):
+    numbers = checkout.root / "cluster.json"
+    found = rows(run("cluster", "--photos", 40, 60, "--side", 144, "--json", numbers))
+    assert [row[:2] for row in found] == [
+        [stage, of]
+        for stage in ("acquire", "patches")
+        for of in ("40 photos", "60 photos", "each more")
+    ]
+    assert all(number(cell) >= 0 for row in found for cell in row[2:])
+    said = rows(run("paper", numbers, "--photos", 1000))
+    assert [row[0] for row in said[:2]] == ["acquire", "patches"]
+
+
+def test_paper(run):
+    said = run("paper", "--photos", 1_000_000, "--gpus", 64)
+    found = {row[0]: row[1:] for row in rows(said)}
+    assert number(found["near duplicates"][0]) > 0
+    assert found["DVC: MD5 of patches"][3].endswith(" GB")
+    assert {"teacher, on 8 GPUs", "student, on 8 GPUs"} <= set(found)
+    assert "longest: " in said
+
+
 def test_year(run, tmp_path):
     short = ("--weeks", 7, "--pictures", 30, "--steps", 4, "--plot", tmp_path / "year.png")
     regime, year, *asked = rows(run("year", *short))

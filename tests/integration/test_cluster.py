@@ -6,15 +6,19 @@ import shutil
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from benchmarks.scale import make_photo
 from kdsharp.degrade import known_recipe
 from kdsharp.train.config import PatchesConfig
 from kdsharp.train.dataset.cut import cut_patches
+from kdsharp.train.dataset.patches import load_patches
+from kdsharp.train.student.distill import cache_teacher_outputs
 from kdsharp.train.student.label import label
 from kdsharp.train.student.network import load_student
 from kdsharp.train.teacher.network import load_teacher
@@ -29,7 +33,7 @@ from tests.pipeline.evaluation.evaluated import make_checkout as make_evaluated
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-PHOTOS = 240
+PHOTOS = 238  # and two near duplicates
 WORKERS = 3
 
 
@@ -45,6 +49,9 @@ def photos(tmp_path_factory):
     folder.mkdir()
     for number in range(PHOTOS):
         make_photo(number, 120).save(folder / f"{number:03}.jpg", quality=95)
+    for number in (3, 70):
+        with Image.open(folder / f"{number:03}.jpg") as photo:
+            photo.save(folder / f"{number:03} again.jpg", quality=60)
     (folder / "broken.jpg").write_bytes(b"no picture")
     return folder
 
@@ -114,10 +121,16 @@ def _running(dask_scheduler):
     ]
 
 
-def killed_in_the_middle(cluster, process):
-    """SIGKILL a busy worker as soon as there is one, and wait for the end."""
+def kill_a_busy_worker(cluster):
+    """SIGKILL one as soon as there is one; its address."""
     worker, pid = busy_worker(cluster)
     os.kill(pid, signal.SIGKILL)
+    return worker
+
+
+def killed_in_the_middle(cluster, process):
+    """The same, and wait for the end of the process that asked for the work."""
+    worker = kill_a_busy_worker(cluster)
     assert process.poll() is None, "it was done too soon"
     assert process.wait(timeout=600) == 0
     assert worker not in workers_of(f"tcp://{cluster}")
@@ -131,8 +144,12 @@ def wait_for_all(cluster):
 
 def test_photos_are_found_checked_and_hashed_alike(here, there, cluster):
     shutil.rmtree(there.root / "data/raw")
+    alone = stage(there, "acquire")
+    shutil.rmtree(there.root / "data/raw")
     done = stage(there, "acquire", KDSHARP_CLUSTER=f"dask://{cluster}")
+    assert done.stdout == alone.stdout
     assert "broken.jpg" in done.stdout
+    assert "4 photos in 2 groups" in done.stdout  # near duplicates, by their hashes
     assert files(there.root / "data/raw") == files(here.root / "data/raw")
 
 
@@ -163,28 +180,31 @@ def test_a_killed_worker_leaves_the_same_numbers(cluster, tmp_path, monkeypatch)
 
     def kill_in_the_middle(done):
         if not killed and done >= 4:
-            killed.append(busy_worker(cluster))
-            os.kill(killed[0][1], signal.SIGKILL)
+            killed.append(kill_a_busy_worker(cluster))
 
     monkeypatch.setenv("KDSHARP_CLUSTER", f"dask://{cluster}")
     far = far_scores(params, method_keys(params))
     there = score(photos, methods, params.degradation, kill_in_the_middle, far=far)
-    assert killed[0][0] not in workers_of(f"tcp://{cluster}")
+    assert killed[0] not in workers_of(f"tcp://{cluster}")
     pd.testing.assert_frame_equal(there, here, check_exact=True)
     wait_for_all(cluster)
 
 
-def test_the_teacher_answers_alike(cluster, tmp_path, monkeypatch, photos):
+def test_a_killed_worker_leaves_the_same_answers(cluster, tmp_path, monkeypatch, photos):
     monkeypatch.chdir(make_evaluated(tmp_path))
-    monkeypatch.setenv("KDSHARP_CLUSTER", "local")
     patches, teacher = Path("data/patches"), Path("models/teacher.safetensors")
     patches.mkdir(parents=True)
     some = sorted(photos.glob("0*.jpg"))
     cut_patches(some, 600, patches, "train", PatchesConfig(size=32), known_recipe("bicubic"), 2)
     config = dataclasses.replace(load_params().student, feature_weight=0.5, ensemble=True)
-    label(teacher, patches, config, Path("here"))
+    asked = load_teacher(teacher)
+    cache_teacher_outputs(asked, load_patches(patches, "train").lr_NHWC, config, Path("here"))
     monkeypatch.setenv("KDSHARP_CLUSTER", f"dask://{cluster}")
-    label(teacher, patches, config, Path("there"))
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(kill_a_busy_worker, cluster)
+        label(teacher, patches, config, Path("there"))
+    assert killed.result() not in workers_of(f"tcp://{cluster}")
+    wait_for_all(cluster)
     assert files(tmp_path / "there") == files(tmp_path / "here")
     assert len(files(tmp_path / "here")) == 2
 
@@ -198,11 +218,10 @@ def test_a_folder_is_sharpened_alike(photos, tmp_path, cluster):
     process = checkout.start(
         *command, "-o", f"{tmp_path}/many", KDSHARP_CLUSTER=f"dask://{cluster}"
     )
-    worker, pid = busy_worker(cluster)
-    os.kill(pid, signal.SIGKILL)
+    worker = kill_a_busy_worker(cluster)
     assert process.wait(timeout=300) == 2  # as for the one photo that is none
     assert worker not in workers_of(f"tcp://{cluster}")
-    assert "1 of 241 photos failed" in one.stderr
-    assert len(files(tmp_path / "one")) == PHOTOS
+    assert f"1 of {PHOTOS + 3} photos failed" in one.stderr
+    assert len(files(tmp_path / "one")) == PHOTOS + 2
     assert files(tmp_path / "many") == files(tmp_path / "one")
     wait_for_all(cluster)
