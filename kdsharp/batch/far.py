@@ -4,7 +4,9 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
+from kdsharp.batch.bucket import in_bucket
 from kdsharp.batch.plan import Job
 from kdsharp.batch.run import Outcome, Writing, attempt
 from kdsharp.batch.work import Photos
@@ -30,11 +32,12 @@ def sharpen_far(
     `kdsharp.cluster.spread.spread`, and what `kdsharp.batch.run.run` raises.
     """
     work = _FarWork(uuid.uuid4().hex, load, upscale, quality)
-    shared = jobs[0].target.absolute().parent
+    targets = [job.target for job in jobs if not in_bucket(job.target)]
+    shared = targets[0].absolute().parent if targets else Path()
     try:
         yield from spread(work, in_shards(jobs, _A_SHARD), shared=shared)
     finally:
-        sweep(job.target for job in jobs)  # what a lost worker had begun to write
+        sweep(targets)  # what a lost worker had begun to write
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdsharp.batch.bucket import in_bucket, photos_in
 from kdsharp.errors import UserError, describe
 from kdsharp.imageio.photo import READ_ONLY, SUFFIXES, USUAL
 
@@ -32,7 +33,7 @@ def plan(
     form: str | None = None,
     suffixes: Collection[str] = SUFFIXES,
 ) -> list[Job]:
-    """Every photo in `inputs` (files, folder trees, patterns) with its place in `out`.
+    """Every photo in `inputs` (files, folder trees, patterns, buckets) with its place in `out`.
 
     `out` is a file for one photo, unless it ends with a separator or is a folder; else a folder, in
     which trees and what a pattern's `*` stood for keep their form. None leaves every photo in its
@@ -52,7 +53,7 @@ def plan(
         _refuse_unwritable(jobs, form, suffixes)
         return jobs
     folder = out.endswith(("/", os.sep)) or Path(out).is_dir()
-    if len(inputs) == 1 and not folder and not inputs[0].is_dir() and not _is_pattern(inputs[0]):
+    if len(inputs) == 1 and not folder and not _is_several(inputs[0], suffixes):
         jobs = [Job(inputs[0], Path(out))]
     elif Path(out).exists() and not Path(out).is_dir():
         raise UserError(f"{out}: is a file, but several photos need a folder")
@@ -71,6 +72,9 @@ Found = tuple[Path, Path, str]  # a photo, its place in the output, why it canno
 
 def _found(given: Path, out: Path | None, suffixes: Collection[str]) -> Iterator[Found]:
     """The photos that `given` means, but not those in `out` where that lies inside it."""
+    if in_bucket(given):
+        yield from ((path, below, "") for path, below in _in_bucket(given, suffixes))
+        return
     if given.is_dir():
         root, photos = given, _walk(given, suffixes)
     elif _is_pattern(given):
@@ -87,6 +91,15 @@ def _found(given: Path, out: Path | None, suffixes: Collection[str]) -> Iterator
         yield path, path.relative_to(root), why
 
 
+def _in_bucket(given: Path, suffixes: Collection[str]) -> list[tuple[Path, Path]]:
+    if given.suffix.lower() in suffixes:
+        return [(given, Path(given.name))]
+    found = photos_in(given, SUFFIXES.intersection(suffixes))
+    if not found:
+        raise UserError(f"{given}: has no photos")
+    return found
+
+
 def _walk(root: Path, suffixes: Collection[str]) -> Iterator[tuple[Path, str]]:
     """Photos below `root`, not the hidden ones and not through linked folders; closed folders."""
     closed: list[OSError] = []
@@ -99,6 +112,12 @@ def _walk(root: Path, suffixes: Collection[str]) -> Iterator[tuple[Path, str]]:
         if error.filename == str(root):
             raise error
         yield Path(error.filename), describe(error)
+
+
+def _is_several(given: Path, suffixes: Collection[str]) -> bool:
+    if in_bucket(given):
+        return given.suffix.lower() not in {*suffixes, *READ_ONLY}
+    return given.is_dir() or _is_pattern(given)
 
 
 def _is_pattern(given: Path) -> bool:

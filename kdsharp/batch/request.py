@@ -10,6 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdsharp.batch.bucket import exists, in_bucket
 from kdsharp.batch.plan import Job, plan
 from kdsharp.batch.report import summary, write_csv
 from kdsharp.batch.run import BUDGET, Done, Outcome, Writing, attempt, run
@@ -68,8 +69,8 @@ def sharpen_all(request: Request, tell: Callable[[str], None]) -> None:
     planned = plan(request.inputs, request.out, form=_form(request.form), suffixes=suffixes)
     _check_media(request, planned)
     _check_table(request.table)
-    sweep(job.target for job in planned)
-    there = [job for job in planned if request.skip_existing and job.target.exists()]
+    sweep(job.target for job in planned if not in_bucket(job.target))
+    there = [job for job in planned if request.skip_existing and exists(job.target)]
     outcomes = {job: Outcome(job, Done("there already")) for job in there}
     jobs = [job for job in planned if job not in outcomes]
     try:
@@ -125,6 +126,8 @@ def _run_photos(
         return
 
     def weigh(job: Job) -> int:
+        if in_bucket(job.source):
+            return BUDGET // (cores() + 1)  # unknown before it is here
         return pixels(job.source) * (request.upscale or 1) ** 2
 
     # Where several photos are under way, one thread for each wastes the least; a photo that is
@@ -173,6 +176,10 @@ def _check_media(request: Request, jobs: Sequence[Job]) -> None:
             raise UserError(f"{job.source}: is {words[0]}, and {job.target} would be {words[1]}")
         if video and request.out is None:
             raise UserError(f"{job.source}: is a video, but --in-place is for photos only")
+        far = [path for path in (job.source, job.target) if in_bucket(path)]
+        if far and (video or request.out is None or request.observe):
+            what = "a video" if video else "--observe" if request.observe else "--in-place"
+            raise UserError(f"{far[0]}: is in a bucket, and {what} needs files of this machine")
 
 
 def _form(form: str | None) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdsharp.batch.bucket import delivered, fetched
 from kdsharp.batch.plan import Job
 from kdsharp.batch.run import Done, Writing
 from kdsharp.errors import KdsharpError, UserError
@@ -34,13 +35,17 @@ class Photos:
 
     def __call__(self, job: Job, writing: Writing) -> Done:
         """Sharpen `job.source` into `job.target`; `UserError` if it is not a readable photo."""
+        with fetched(job.source) as source, delivered(job.target) as target:
+            return self._done(source, target, writing)
+
+    def _done(self, source: Path, target: Path, writing: Writing) -> Done:
         # What replaces the photo itself would be observed in its place.
-        same = self.observer is not None and job.target.exists()
-        before = job.source.read_bytes() if same else job.source
+        same = self.observer is not None and target.exists()
+        before = source.read_bytes() if same else source
         done = sharpen_file(
             self.sharpener,
-            job.source,
-            job.target,
+            source,
+            target,
             upscale=self.upscale,
             quality=self.quality,
             writing=writing,

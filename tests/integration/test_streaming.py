@@ -1,14 +1,16 @@
-"""Trainings that read their patches from a bucket: a real S3 server, and DVC's own files on it."""
+"""Trainings and folders in buckets: a real S3 server, DVC's own files on it, and a cluster."""
 
 import shutil
 import sys
 
+import boto3
 import pytest
 
 from benchmarks.scale import make_photo
 from tests.integration.checkout import make_checkout
-from tests.integration.servers import BUCKET, running_s3
+from tests.integration.servers import BUCKET, running_dask, running_s3
 from tests.integration.test_cluster import copy_of, files, stage
+from tests.models import make_model
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -82,3 +84,39 @@ def test_what_is_missing_is_said_in_a_line(there, s3):
     lock.write_text(lock.read_text().replace("data/patches", "data/others"))
     done = stage(there, "teacher", 2, **far)
     assert "dvc.lock does not name data/patches" in done.stderr
+
+
+def test_a_folder_in_a_bucket_is_sharpened_alike_here_and_by_a_cluster(tmp_path, s3, monkeypatch):
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    bucket = boto3.client("s3")
+    for number in range(20):
+        photo = tmp_path / f"photos/{number % 3}/{number:02}.jpg"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        make_photo(number, 96).save(photo, quality=95)
+        bucket.upload_file(str(photo), BUCKET, photo.relative_to(tmp_path).as_posix())
+    model = make_model(tmp_path / "model")
+    checkout = make_checkout(tmp_path / "checkout", git=False)
+    command = [sys.executable, "-m", "kdsharp", "sharpen", "--model", str(model)]
+    command += ["--engine", "onnxruntime"]
+    source = f"s3://{BUCKET}/photos"
+    checkout.run(*command, f"{tmp_path}/photos", "-o", f"{tmp_path}/out/")
+    checkout.run(*command, source, "-o", f"s3://{BUCKET}/alone/", **s3)
+    with running_dask(2) as address:
+        many = {"KDSHARP_CLUSTER": f"dask://{address}", **s3}
+        checkout.run(*command, source, "-o", f"s3://{BUCKET}/many/", **many)
+    expected = {path.as_posix(): data for path, data in files(tmp_path / "out").items()}
+    assert len(expected) == 20
+    for out in ("alone", "many"):
+        assert held(bucket, f"{out}/") == expected
+    done = checkout.run(*command, f"s3://{BUCKET}/nothing", "-o", "out/", code=2, **s3)
+    assert f"s3:/{BUCKET}/nothing: has no photos" in done.stderr
+
+
+def held(bucket, prefix):
+    """What lies below `prefix`, by the rest of its name."""
+    keys = [one["Key"] for one in bucket.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]]
+    return {
+        key.removeprefix(prefix): bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        for key in keys
+    }
