@@ -28,7 +28,7 @@ _Network = TypeVar("_Network", bound=torch.nn.Module)
 _Config = TypeVar("_Config", StudentConfig, TeacherConfig)
 Train = Callable[[Lesson], Trained[_Network]]
 
-_FEW, _MORE = 10, 40  # steps that are timed; SOAP turns its axes every tenth
+_FEW, _MORE = 50, 300  # steps that are timed: many, because each run has some seconds of its own
 
 
 def with_changes(config: _Config, changes: dict[str, Any]) -> _Config:
@@ -47,7 +47,7 @@ def train_for(train: Train[_Network], seconds: float, steps: int | None) -> tupl
     """
     torch.set_num_threads(1)
     if steps is None:
-        _cpu_time(train, _FEW)  # the first time pays for what is imported and set up
+        _train(train, 1)  # the first time pays for what is imported and set up
         each = (_cpu_time(train, _MORE) - _cpu_time(train, _FEW)) / (_MORE - _FEW)
         steps = max(1, round(seconds / each))
     return _train(train, steps).network, steps
