@@ -42,8 +42,9 @@ def train_for(train: Train[_Network], seconds: float, steps: int | None) -> tupl
     """What `train` makes of data/patches in `seconds` of CPU time on one core, and in how many
     steps.
 
-    CPU time and not wall time, so that another program on the machine disturbs less. How many steps
-    fit in is found by timing a few. With `steps` that many, whatever time they take.
+    CPU time and not wall time, so that another program on the machine disturbs less; for the same
+    reason `train` has to use one thread: two of them count the time that they wait for each other.
+    How many steps fit in is found by timing a few. With `steps` that many, whatever time they take.
     """
     torch.set_num_threads(1)
     if steps is None:
