@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="a folder of sharp photos")
     parser.add_argument("--plot", type=Path, help="a PNG of the year")
     parser.add_argument("--steps", type=int, default=1500, help="of a training")
-    parser.add_argument("--pictures", type=int, default=60, help="a week")
+    parser.add_argument("--pictures", type=int, default=120, help="a week")
     parser.add_argument("--weeks", type=int, default=WEEKS, help="the first ones alone")
     chosen = parser.parse_args()
     began = time.process_time()
