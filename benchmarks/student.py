@@ -60,7 +60,8 @@ def main() -> None:
     print(f"{said}\n\n| variant | GMAC at 720p | steps | {' | '.join(sets)} |")
     print(f"| --- | --- | --- |{' --- |' * len(sets)}")
     for name in chosen.only:
-        config = with_changes(load_params().student, {**_BASE, **VARIANTS[name]})
+        changes = {**_BASE, **VARIANTS[name], "threads": 1}
+        config = with_changes(load_params().student, changes)
         student, steps = train_for(partial(train_student, config), chosen.seconds, chosen.steps)
         scores = psnr_on(sets, student, scale)
         size = f"{student.macs_per_pixel * 1280 * 720 / 1e9:.2f} | {steps:,}"

@@ -92,7 +92,7 @@ def _teachers(chosen: argparse.Namespace) -> Iterator[tuple[str, Teacher, str]]:
         yield chosen.file.stem, _ready(chosen.file), ""
         return
     for name in chosen.only:
-        config = with_changes(load_params().teacher, VARIANTS[name])
+        config = with_changes(load_params().teacher, {**VARIANTS[name], "threads": 1})
         if config.pretrained and chosen.imagenet:
             digest = sha256_file(chosen.imagenet)
             config = replace(config, weights=str(chosen.imagenet), weights_sha256=digest)

@@ -62,7 +62,7 @@ def lay_over(wanted: Mapping[str, Any], named: str) -> list[str]:
 def _merge(into: Any, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for key, value in values.items():
         old = into.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping):
+        if isinstance(value, Mapping) and value and isinstance(old, Mapping):  # {} empties it
             yield from _merge(old, value, f"{prefix}{key}.")
         elif old != value or key not in into:
             if key in into or not isinstance(into, CommentedMap):

@@ -5,7 +5,7 @@
     python -m benchmarks.classifier --photos OTHERS       # how well they do elsewhere
 
 Gains are those of the models that ship, of size small. Each part of a photo is degraded by one of
-the recipes of `benchmarks/classifier/samples.py`.
+the recipes of `pipeline/choice/parts.py`.
 """
 
 import json
@@ -14,14 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from benchmarks.classifier.samples import DEGRADATIONS, Part, draw_parts
 from benchmarks.common.command import parser_of
 from kdsharp.errors import UserError, run
 from kdsharp.files import write_text
@@ -31,16 +28,14 @@ from kdsharp.routing.classifier import FILE, GRAPH, degradation_shares, degradat
 from kdsharp.runtime.catalog import find_models
 from kdsharp.sharpening.sharpener import Sharpener
 from kdsharp.tables import markdown
+from pipeline.choice.gains import mean_gains, measured
+from pipeline.choice.parts import DEGRADATIONS, Part, draw_parts
 
 __all__ = [
-    "LARGEST",
     "SIZE",
-    "WORST",
     "drawn",
     "family",
     "main",
-    "measured",
-    "psnr",
     "report",
     "train",
     "write_file",
@@ -48,8 +43,6 @@ __all__ = [
 ]
 
 SIZE = "small"
-_BORDER = 2  # pixels at each edge that PSNR leaves out
-LARGEST, WORST = 10.0, -9.0  # dB: gains count no more, and no less, so that no kind outweighs all
 _TRAIN, _GAINS, _TEST = 12000, 1800, 600  # parts
 
 
@@ -113,18 +106,15 @@ def write_file(gains: Sequence[Mapping[str, object]]) -> None:
 
 def write_gains(parts: Sequence[Part], workers: int) -> None:
     """The mean gain of each model on each degradation, and which model that was."""
-    models, labels = family(), np.array([part.label for part in parts])
-    if missing := set(range(len(DEGRADATIONS))) - set(labels):
-        raise UserError(
-            f"no part is {list(DEGRADATIONS)[min(missing)]}: raise --parts from {len(parts)}"
-        )
-    gains = measured(parts, list(models.values()), workers).clip(WORST, LARGEST)
+    models = list(family().values())
     table = []
-    for index, model in enumerate(models.values()):
-        means = [gains[labels == label, index].mean() for label in range(len(DEGRADATIONS))]
-        card = model.card
-        about = {"degradation": card.degradation, "scale": card.scale, "sha256": card.sha256}
-        table.append({**about, "gains": [round(float(mean), 3) for mean in means]})
+    for one, gains in zip(models, mean_gains(parts, models, workers), strict=True):
+        about = {
+            "degradation": one.card.degradation,
+            "scale": one.card.scale,
+            "sha256": one.card.sha256,
+        }
+        table.append({**about, "gains": [round(float(gain), 3) for gain in gains]})
     write_file(table)
 
 
@@ -132,28 +122,6 @@ def family() -> dict[str, Sharpener]:
     """All models that ship of `SIZE` by their names, in fp32 on one thread."""
     how: dict[str, Any] = {"threads": 1, "precision": "fp32"}
     return {folder.name: Sharpener(folder, **how) for folder in find_models(SIZE)}
-
-
-def measured(
-    parts: Sequence[Part], models: Sequence[Sharpener], workers: int
-) -> npt.NDArray[np.float64]:
-    """(parts, models): gains in dB of Y-PSNR."""
-    with Progress(len(parts), "Sharpening") as progress, ThreadPoolExecutor(workers) as pool:
-
-        def gains(part: Part) -> list[float]:
-            base = psnr(part.low, part.high)
-            found = [psnr(one.array(part.low), part.high) - base for one in models]
-            progress.step()
-            return found
-
-        return np.array(list(pool.map(gains, parts)))
-
-
-def psnr(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> float:
-    """Of luma in studio range, in dB; at most 60, as of pictures that are the same."""
-    inside = np.s_[_BORDER:-_BORDER, _BORDER:-_BORDER]
-    step = (one[inside].astype(np.float64) - other[inside]) * 219 / 255
-    return min(float(10 * np.log10(255**2 / max(float(np.mean(step**2)), 1e-9))), 60.0)
 
 
 def report(parts: Sequence[Part], workers: int) -> None:

@@ -28,7 +28,7 @@ _Network = TypeVar("_Network", bound=torch.nn.Module)
 _Config = TypeVar("_Config", StudentConfig, TeacherConfig)
 Train = Callable[[Lesson], Trained[_Network]]
 
-_FEW, _MORE = 10, 40  # steps that are timed; SOAP turns its axes every tenth
+_FEW, _MORE = 50, 300  # steps that are timed: many, because each run has some seconds of its own
 
 
 def with_changes(config: _Config, changes: dict[str, Any]) -> _Config:
@@ -42,12 +42,13 @@ def train_for(train: Train[_Network], seconds: float, steps: int | None) -> tupl
     """What `train` makes of data/patches in `seconds` of CPU time on one core, and in how many
     steps.
 
-    CPU time and not wall time, so that another program on the machine disturbs less. How many steps
-    fit in is found by timing a few. With `steps` that many, whatever time they take.
+    CPU time and not wall time, so that another program on the machine disturbs less; for the same
+    reason `train` has to use one thread: two of them count the time that they wait for each other.
+    How many steps fit in is found by timing a few. With `steps` that many, whatever time they take.
     """
     torch.set_num_threads(1)
     if steps is None:
-        _cpu_time(train, _FEW)  # the first time pays for what is imported and set up
+        _train(train, 1)  # the first time pays for what is imported and set up
         each = (_cpu_time(train, _MORE) - _cpu_time(train, _FEW)) / (_MORE - _FEW)
         steps = max(1, round(seconds / each))
     return _train(train, steps).network, steps

@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.common.command import log
 from benchmarks.year.students import Made, School
 from benchmarks.year.weeks import Picture
-from kdsharp.observe.record import Observation
-from pipeline.monitoring.lost import lost, weighted_up
+from kdsharp.observe.record import Observation, chosen
+from pipeline.monitoring.lost import lost, risen_in, weighted_up
 from pipeline.monitoring.measured import gain_of
 from pipeline.monitoring.pictures import cut_slice
 from pipeline.monitoring.verdict import Evidence, Verdict, compared, judge
@@ -34,7 +34,7 @@ class Happened:
     week: int
     verdict: str
     outcome: str
-    mixed_in: Mapping[str, float]
+    learned: Mapping[str, float]
     frozen_db: float
     production_db: float
     reason: str
@@ -42,15 +42,17 @@ class Happened:
 
 @dataclass
 class Line:
-    """`loop` None: nobody ever retrains. `person`: one decides where the gate has refused.
+    """Without `loop` nobody ever retrains. `person`: one decides where the gate has refused.
 
-    `gains` has the mean gain of each week in dB, measured against the truth.
+    With `own` what is new gets a model of its own, which is combined with those in use. `gains` has
+    the mean gain of each week in dB, measured against the truth.
     """
 
     name: str
     model: Made
     loop: bool
     person: bool = False
+    own: bool = False
     gains: list[float] = field(default_factory=list)
     events: list[Happened] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
@@ -77,8 +79,15 @@ class Line:
         return number - last >= _COOLDOWN
 
     def wanted(self, verdict: Verdict) -> dict[str, float]:
-        """What the proposal mixes in."""
-        return weighted_up(verdict.about["lost"], "usual", self.model.mixed_in, MOST_MIXED_IN)
+        """What the proposal asks for; of a model of its own nothing where nothing has risen."""
+        found = verdict.about["lost"]
+        if self.own:
+            return risen_in(found)
+        return weighted_up(found, "usual", self.model.learned, MOST_MIXED_IN)
+
+    def train(self, wanted: Mapping[str, float], school: School, seed: int) -> Made:
+        """The candidate."""
+        return school.train_own(wanted, seed) if self.own else school.train(wanted, seed)
 
     def decide(
         self, number: int, verdict: Verdict, candidate: Made, school: School, kept: Sequence[Path]
@@ -96,7 +105,7 @@ class Line:
                 number,
                 verdict.verdict if verdict.alarms else "false alarm",
                 outcome,
-                candidate.mixed_in,
+                candidate.learned,
                 frozen,
                 seen.get("mean", float("nan")),
                 decision.reason,
@@ -104,17 +113,18 @@ class Line:
         )
         log(f"  {self.name}: {outcome}: {decision.reason}")
         if outcome != "refused":
-            self.model = candidate
+            self.model = school.combine(self.model, candidate) if self.own else candidate
 
     def _seen(self, pictures: Sequence[Picture]) -> list[Observation]:
-        model, version = self.model.folder.name, self.model.version
-        return [
-            Observation(
-                0, "serve", one.low.width, one.low.height, "PNG", 0, model, version, "fixed",
-                one.statistics, self.model.expects.of(one.statistics, model, version),
-            )
-            for one in pictures
-        ]  # fmt: skip
+        return [self._observed(one) for one in pictures]
+
+    def _observed(self, one: Picture) -> Observation:
+        got = chosen(self.model.sharpener.router, one.pixels)
+        expected = self.model.expects.of(one.statistics, got.model, got.version)
+        return Observation(
+            0, "serve", one.low.width, one.low.height, "PNG", 0, got.model, got.version, got.route,
+            one.statistics, expected,
+        )  # fmt: skip
 
 
 def _numbers(decision: Decision) -> tuple[float, Mapping[str, float]]:

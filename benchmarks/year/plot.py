@@ -9,7 +9,7 @@ from kdsharp.files import atomic_file
 
 __all__ = ["draw"]
 
-_COLORS = ("#71717a", "#0d9488", "#7c3aed")
+_COLORS = ("#71717a", "#0d9488", "#7c3aed", "#ea580c")
 _MARKS = {"promoted": "o", "forced": "D", "refused": "x"}
 
 

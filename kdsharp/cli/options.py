@@ -37,8 +37,8 @@ Model = Annotated[
     str | None,  # as it is written: a path would lose the ./ that says folder
     typer.Option(
         metavar="NAME|PATH",
-        help="A model that ships (see kdsharp models), a size, or a model folder; by default "
-        "$KDSHARP_MODEL, else small.",
+        help="A model that ships (see kdsharp models), a size, or the folder of one model or of a "
+        "set; by default $KDSHARP_MODEL, else small.",
     ),
 ]
 Scale = Annotated[

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from kdsharp.errors import UserError
 from kdsharp.routing.evidence import LEAST_NOISE, is_drawn, noise_floor
 from kdsharp.runtime.card import Card
-from kdsharp.runtime.catalog import members
+from kdsharp.runtime.catalog import SHIPPED, members
+from kdsharp.runtime.modelset import is_set, read_set
 from kdsharp.runtime.tiles import CORNER, Origin
 from kdsharp.runtime.windows import windows
 
@@ -72,12 +73,19 @@ def degradations() -> list[str]:
     return list(_known()["degradations"])
 
 
-def gains_by_degradation(cards: Mapping[str, Card]) -> Mapping[str, npt.NDArray[np.float64]]:
+def gains_by_degradation(
+    cards: Mapping[str, Card], folder: Path = SHIPPED
+) -> Mapping[str, npt.NDArray[np.float64]]:
     """For each model what it gains on photos of each of `degradations`, in dB of Y-PSNR.
 
-    Models of one size were measured; what others gain that undo the same at the same scale differs
-    little. Raises `UserError` if the table is older than a model in it, or lacks one of `cards`.
+    A `folder` with a set has its own table. Of the models that ship those of one size were
+    measured; what others gain that undo the same at the same scale differs little. Raises
+    `UserError` if the table is older than a model in it, or lacks one of `cards`.
     """
+    if is_set(folder):
+        made = read_set(folder)
+        made.checked(folder, cards, degradations())
+        return {name: np.array(made.gains[name]) for name in cards}
     known = {(row["degradation"], row["scale"]): row for row in _known()["gains"]}
     measured = members(_known()["size"])
     for name, card in {**measured, **cards}.items():

@@ -5,6 +5,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from kdsharp.routing.classifier import degradation_shares, gains_by_degradation
 from kdsharp.routing.phase import FACTORS, Steps, enlarged_from, squared_steps
 from kdsharp.runtime.card import Card
+from kdsharp.runtime.catalog import SHIPPED
 from kdsharp.runtime.enlarge import Enlarger
 from kdsharp.runtime.model import LoadedModel
 from kdsharp.runtime.tiles import CORNER, Origin
@@ -54,17 +56,23 @@ class Router:
     May be used from several threads at once. With a single model there is nothing to choose.
     """
 
-    def __init__(self, cards: Mapping[str, Card], load: Callable[[str], LoadedModel]) -> None:
+    def __init__(
+        self,
+        cards: Mapping[str, Card],
+        load: Callable[[str], LoadedModel],
+        folder: Path = SHIPPED,
+    ) -> None:
         """`cards` say what each undoes; the first is the model for plain enlarging.
 
-        `load` gives the model of a name. With several, raises `UserError` if the gains of one were
-        not measured, as `kdsharp.routing.classifier.gains_by_degradation` does.
+        `load` gives the model of a name; `folder` holds them all. With several, raises `UserError`
+        if the gains of one were not measured, as
+        `kdsharp.routing.classifier.gains_by_degradation` does.
         """
         self.cards, self._load, self._loaded = dict(cards), load, dict[str, LoadedModel]()
         self._enlargers = dict[str, Enlarger]()
         self._enlarge: Callable[[str], Enlarger] = lambda name: Enlarger(self[name])
         self._lock, self._enlarging = threading.Lock(), threading.Lock()
-        self._gains_by_degradation = gains_by_degradation(cards) if len(cards) > 1 else {}
+        self._gains_by_degradation = gains_by_degradation(cards, folder) if len(cards) > 1 else {}
 
     def __getitem__(self, name: str) -> LoadedModel:
         with self._lock:

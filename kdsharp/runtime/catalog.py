@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kdsharp.errors import UserError
 from kdsharp.runtime.card import CARD, Card, read_card
+from kdsharp.runtime.modelset import is_set, read_set
 
 __all__ = [
     "DEFAULT",
@@ -128,12 +129,14 @@ def find_models(model: Path | str | None, scale: int | str | None = None) -> Seq
     """The folders to choose among, by the picture: one of them if there is nothing to choose.
 
     With no model, or a size, and with no `scale` these are its `members`, the one for plain
-    enlarging by 2 first; a `scale` (2, 3 or 4) leaves the plain one for it. `auto` stands for
-    no scale, and is refused where one model is named. Raises as `find_model` does, and for an
-    unknown scale.
+    enlarging by 2 first; a `scale` (2, 3 or 4) leaves the plain one for it. Of the folder of a set
+    (`kdsharp.runtime.modelset`) they are its models. `auto` stands for no scale, and is refused
+    where one model is named. Raises as `find_model` does, and for an unknown scale.
     """
     wanted_scale = _scale(scale)
     named = _named(model)
+    if named and is_set(Path(named)):
+        return _of_set(Path(named), wanted_scale)
     wanted = named or _SIZE
     if (folder := _folder(named)) is not None:
         return [_fitting(folder, named, wanted_scale, auto=scale == _AUTO)]
@@ -177,6 +180,18 @@ def _folder(named: str) -> Path | None:
     if named and own.is_dir() and (separated or (own / CARD).is_file()):
         return own
     return SHIPPED / named if named in shipped_models() else None
+
+
+def _of_set(folder: Path, scale: int | None) -> Sequence[Path]:
+    """All models of the set, or with a `scale` the plain one for it."""
+    found = [folder / name for name in read_set(folder).gains]
+    if scale is None:
+        return found
+    for one in found:
+        card = read_card(one, files=False)
+        if (card.degradation, card.scale) == (PLAIN, scale):
+            return [one]
+    raise UserError(f"{folder}: none of its models is for plain enlarging by {scale}")
 
 
 def _scale(scale: int | str | None) -> int | None:

@@ -71,6 +71,22 @@ class Metrics:
             buckets=_GAINS,
             registry=r,
         )
+        self._gained = Counter(
+            "kdsharp_expected_gained_db", "Sum of the expected gains above 0.", registry=r
+        )
+        self._lost = Counter(
+            "kdsharp_expected_lost_db", "Sum of the expected gains below 0.", registry=r
+        )
+
+    def expect(self, gain: float) -> None:
+        """Count a picture that is expected to gain so many dB.
+
+        The histogram has no sum where values may be negative: a rate needs one that only grows. So
+        what is gained and what is lost are two sums.
+        """
+        self.expected.observe(gain)
+        self._gained.inc(max(gain, 0.0))
+        self._lost.inc(max(-gain, 0.0))
 
     def page(self) -> bytes:
         """All of it, as Prometheus reads it: text of `CONTENT_TYPE`."""

@@ -18,6 +18,7 @@ from kdsharp.runtime.catalog import (
     find_models,
     shipped_cards,
 )
+from kdsharp.runtime.modelset import is_set
 from kdsharp.serve.settings import LOCAL, Settings
 from kdsharp.serve.snapshot import Snapshot, short
 from kdsharp.sharpening.sharpener import Sharpener
@@ -47,7 +48,7 @@ class Shown:
 
 
 class Models:
-    """What is served: the model of a folder, if one is named, and those that ship.
+    """What is served: the model or the set of a folder, if one is named, and those that ship.
 
     A path is never taken from a request, only names. Any threads may use it at once; `swap` puts
     another model in the place of the folder's, and requests that run keep the one they have.
@@ -62,6 +63,7 @@ class Models:
         found = find_models(self.named)
         alone = len(found) == 1 and found[0].parent != SHIPPED
         self.folder: Path | None = found[0] if alone else None
+        self.set = found[0].parent if is_set(found[0].parent) else None
         self._served: Served | None = None
         self._before: Served | None = None
         if self.folder is not None:
@@ -94,9 +96,11 @@ class Models:
 
     @property
     def default(self) -> str:
-        """The name of what is used when a request names nothing: a model or a size."""
+        """The name of what is used when a request names nothing: a model, a size or a set."""
         if (served := self._served) is not None:
             return served.snapshot.name
+        if self.set is not None:
+            return self.set.absolute().name
         return str(self.named or os.environ.get(VARIABLE) or _SIZE)
 
     @property
@@ -123,7 +127,7 @@ class Models:
                 raise UserError(
                     f"{served.snapshot.name}: undoes scale {base.card.scale}, not {scale}"
                 )
-        elif name is None:
+        elif name in (None, self.default):
             base = self._shipped_one(self.named, scale)
         elif name in WIDTHS or name in self._cards:
             base = self._shipped_one(name, scale)

@@ -72,4 +72,4 @@ class Observed:
         seen = self._observer.see(one.body, router, passed, options.strength)
         self._metrics.observed.labels("failed" if seen is None else "seen").inc()
         if seen and seen.expected:
-            self._metrics.expected.observe(seen.expected.gain)
+            self._metrics.expect(seen.expected.gain)

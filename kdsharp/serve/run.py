@@ -50,7 +50,7 @@ def serve(settings: Settings) -> None:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        where = service.models.folder or "what ships"
+        where = service.models.folder or service.models.set or "what ships"
         print(
             f"kdsharp serve: http://{shown}:{port}/ {service.models.default} "
             f"{service.models.version} from {where}",

@@ -35,7 +35,8 @@ class Sharpener:
 
     `model` is the name of a model that ships, such as `nano-x2`, or a model folder. With none, or a
     size such as `nano`, every picture gets the model that it needs, of those that ship, and one
-    that is sharp is left as it is; `scale` (2, 3 or 4) then takes the plain one that undoes it, and
+    that is sharp is left as it is; so it is with the folder of a set of models (`python -m pipeline
+    combine`), of its models; `scale` (2, 3 or 4) then takes the plain one that undoes it, and
     `auto` is the same as none. `$KDSHARP_MODEL` is used if no model is named.
 
     `engine` is `auto`, `openvino`, `onnxruntime`, or an `Engine` that is loaded already: then it is
@@ -77,7 +78,7 @@ class Sharpener:
 
         several = len(folders) > 1  # of which each is checked when it is loaded
         cards = {n: read_card(folder, files=not several) for n, folder in folders.items()}
-        self.router = Router(cards, load)
+        self.router = Router(cards, load, found[0].parent)
         _ = self.router.first  # mistakes are reported before anything runs
 
     def with_strength(self, strength: float) -> "Sharpener":

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from kdsharp.errors import UserError
-from pipeline.cli import monitor, release
+from pipeline.cli import choice, monitor, release
 
 __all__ = [
     "app",
@@ -246,6 +246,7 @@ _VERBS = (
     "publish",
 )
 app.command()(monitor.monitor)
+app.command()(choice.combine)
 for verb in _VERBS:
     app.command()(getattr(release, verb))
 app.command(

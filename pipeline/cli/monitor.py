@@ -22,7 +22,7 @@ def monitor(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME|PATH", help="What would sharpen the pictures; else as usual."),
+        typer.Option(metavar="NAME|PATH", help="What sharpens the pictures; else as usual."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The page; else reports/monitor/.")
@@ -50,9 +50,9 @@ def monitor(
     from pipeline.monitoring.terminal import fit_here, monitor_here
 
     if fit:
-        if folder or against or as_json or model:
-            raise UserError("--fit goes with --on, --seed and -o alone")
-        fit_here(on, out, seed)
+        if folder or against or as_json:
+            raise UserError("--fit goes with --on, --model, --seed and -o alone")
+        fit_here(on, out, seed, model)
         return
     if on is not None:
         raise UserError("--on is for --fit")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from kdsharp.observe.record import Observation
 from pipeline.monitoring.pseudo import RECIPES
 
-__all__ = ["Lost", "lost", "weighted_up"]
+__all__ = ["Lost", "lost", "risen_in", "weighted_up"]
 
 Lost = Mapping[str, tuple[float, float]]
 """By recipe: the share of pictures that it was done to, before and now, as routing says."""
@@ -34,17 +34,18 @@ def weighted_up(
     the share that it has. Together they have at most `most`, so that `base` is not forgotten. Equal
     to `known` where nothing has risen.
     """
-    risen = {
-        name: _UP * now
-        for name, (before, now) in found.items()
-        if name != base and now - before >= _RISE
-    }
+    risen = {name: _UP * now for name, now in risen_in(found).items() if name != base}
     if not risen:
         return dict(known)
     wanted = {name: max(risen.get(name, 0.0), known.get(name, 0.0)) for name in {**known, **risen}}
     scale = min(1.0, most / sum(wanted.values()))
     # Rounded down: the sum must not pass the limit.
     return {name: int(share * scale * 100) / 100 or 0.01 for name, share in wanted.items()}
+
+
+def risen_in(found: Lost) -> dict[str, float]:
+    """The recipes whose share rose by 0.05 or more, and their share in production now."""
+    return {name: round(now, 2) for name, (before, now) in found.items() if now - before >= _RISE}
 
 
 def _recipes() -> list[str]:

@@ -1,5 +1,6 @@
 """The monitor's page: a verdict, its evidence as plots and tables, and pictures of the worst."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,6 +81,7 @@ def page(
 {_drift(found.training) or "<p>Too few pictures, or no fit.</p>"}
 </section>
 {_lost(verdict)}
+{_models(now, before)}
 {_pictures(now, sharpener)}
 </main>
 </body>
@@ -193,12 +195,28 @@ def _lost(verdict: Verdict) -> str:
         [text(name), f"{before:.0%}", f"{now:.0%}", f"{mixed[name]:.0%}" if name in mixed else ""]
         for name, (before, now) in about["lost"].items()
     ]
-    base = f", the other patches are {about['degradation']}" if mixed else ""
+    base = f"; a retraining's other patches are {about['degradation']}" if mixed else ""
     said = f"Shares of the pictures, as routing tells what was done to them{base}."
     return (
         f"<section>\n<h2>What the pictures have lost</h2>\n{table(heads, cells)}\n"
         f'<p class="legend">{text(said)}</p>\n</section>'
     )
+
+
+def _models(now: Seen, before: Seen) -> str:
+    """Which models the pictures got, the most frequent first."""
+    counts = [Counter(one.model for one in seen.observations) for seen in (before, now)]
+    every = sorted({*counts[0], *counts[1]}, key=lambda name: (-counts[1][name], name or ""))
+    cells = [
+        [text(name or "none: left as it is"), *(_share(c[name], c.total()) for c in counts)]
+        for name in every
+    ]
+    found = table(["model", "before", "now"], cells)
+    return f"<section>\n<h2>Which models they got</h2>\n{found}\n</section>"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else ""
 
 
 def _pictures(now: Seen, sharpener: Sharpener) -> str:

@@ -12,6 +12,7 @@ pictures:                     # kept ones, which the teacher is asked about; lea
 """
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 from kdsharp.errors import UserError
 from kdsharp.files import atomic_file
-from pipeline.monitoring.lost import weighted_up
+from pipeline.monitoring.lost import Lost, risen_in, weighted_up
 from pipeline.monitoring.verdict import Verdict
 from pipeline.params import MOST_MIXED_IN, Params
 from pipeline.params_file import load_yaml, round_trip
@@ -53,15 +54,14 @@ def propose(verdict: Verdict, params: Params) -> Proposal | None:
 
     That is so where no degradation has risen and no pictures were kept that a teacher could answer.
     """
-    degradation = params.degradation
-    known = degradation.mixed_in
-    mixed = weighted_up(verdict.about.get("lost", {}), degradation.name, known, MOST_MIXED_IN)
+    learned = _own_model if params.monitor.learns == "own_model" else _mixed_in
+    degradation = learned(verdict.about.get("lost", {}), params)
     pictures = _pictures(verdict, params)
-    if mixed == known and pictures is None:
+    if not degradation and pictures is None:
         return None
     values: dict[str, Any] = {}
-    if mixed != known:
-        values["degradation"] = {"mixed_in": mixed}
+    if degradation:
+        values["degradation"] = degradation
     if pictures:
         least = max(params.patches.train // _UNLABELLED, 1)
         values["patches"] = {"unlabelled": max(params.patches.unlabelled, least)}
@@ -104,6 +104,23 @@ def _kept(path: Path, values: Any) -> Kept:
     if not days or not all(_DAY.fullmatch(day) for day in days):
         raise UserError(f"{path}: pictures.days is {values['days']!r}: write days as 2026-01-31")
     return Kept(Path(str(values["folder"])), tuple(days))
+
+
+def _mixed_in(found: Lost, params: Params) -> dict[str, Any]:
+    """Changes of `degradation`, after which the model learns what is new beside what it knows."""
+    known = params.degradation.mixed_in
+    mixed = weighted_up(found, params.degradation.name, known, MOST_MIXED_IN)
+    return {} if mixed == known else {"mixed_in": mixed}
+
+
+def _own_model(found: Lost, params: Params) -> dict[str, Any]:
+    """Those after which there is a model of its own for what is new, and for nothing else."""
+    risen = risen_in(found)
+    if not risen:
+        return {}
+    name = f"drift-{time.strftime('%Y%m%d', time.gmtime())}"
+    values: dict[str, Any] = {"name": name, "recipes": {name: risen}}
+    return values | ({"mixed_in": {}} if params.degradation.mixed_in else {})
 
 
 def _pictures(verdict: Verdict, params: Params) -> Kept | None:

@@ -81,14 +81,22 @@ def monitor(request: Request) -> Verdict:
     return verdict
 
 
-def fit(photos: Path | None, target: Path, seed: int, *, most: int | None = None) -> Expects:
+def fit(
+    photos: Path | None,
+    target: Path,
+    seed: int,
+    *,
+    most: int | None = None,
+    model: str | None = None,
+) -> Expects:
     """Fit what predicts the gain on `photos`, else those to train on; writes the JSON `target`.
 
-    At most `most` photos, evenly taken. The same photos and seed give the same bytes.
+    The gain is that of `model`, as `kdsharp.Sharpener` takes it. At most `most` photos, evenly
+    taken. The same photos and seed give the same bytes.
     """
     paths = photos_in(photos or RAW / "train")
     paths = paths[:: max(1, -(-len(paths) // most))] if most else paths
-    sharpener = Sharpener(engine="onnxruntime", threads=1, precision="fp32")
+    sharpener = Sharpener(model, engine="onnxruntime", threads=1, precision="fp32")
     rows = measure_gains(paths, FITTED, sharpener, _EACH, seed)
     unseen = measure_gains(paths, UNSEEN, sharpener, _EACH_UNSEEN, seed)
     expects = fit_expects(rows, unseen, sharpener, seed)

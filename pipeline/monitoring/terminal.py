@@ -37,10 +37,10 @@ def monitor_here(
     print(f"page: {target}{f', MLflow run {run}' if run else ''}")
 
 
-def fit_here(on: Path | None, out: Path | None, seed: int) -> None:
+def fit_here(on: Path | None, out: Path | None, seed: int, model: str | None = None) -> None:
     """Fit what predicts the gain, and print how often its interval held."""
     target = out or GAIN
-    about = fit(on, target, seed).about
+    about = fit(on, target, seed, model=model).about
     for key, where in (("other_photos", "other photos"), ("other_recipes", "other recipes too")):
         if found := about[key]:
             print(

@@ -1,18 +1,18 @@
 import json
 
-import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
 
 from benchmarks.classifier import __main__ as benchmark
-from benchmarks.classifier.samples import DEGRADATIONS, Part, draw_parts
 from kdsharp import Sharpener
 from kdsharp.errors import UserError
 from kdsharp.routing import classifier as known
 from kdsharp.routing.classifier import degradations as known_degradations
 from kdsharp.runtime.card import read_card
 from kdsharp.runtime.catalog import find_models
+from pipeline.choice.gains import WORST
+from pipeline.choice.parts import DEGRADATIONS, Part, draw_parts
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +27,6 @@ def drawn(photos, count, seed, workers=1):
     return draw_parts(photos, count, seed, workers, lambda: None)
 
 
-def test_the_parts_follow_from_the_seed_on_any_number_of_workers(photos):
-    one, two, other = (drawn(photos, 10, s, w) for s, w in ((1, 1), (1, 3), (2, 1)))
-    for a, b in zip(one, two, strict=True):
-        assert a.label == b.label
-        np.testing.assert_array_equal(a.low, b.low)
-        np.testing.assert_array_equal(a.high, b.high)
-    assert [p.label for p in one] != [p.label for p in other]
-
-
-def test_a_part_is_degraded_by_its_kind(photos):
-    parts = drawn(photos, 12, 3)
-    assert {part.low.shape == part.high.shape for part in parts} == {True}
-    sharp = list(DEGRADATIONS).index("sharp")
-    assert {(part.label == sharp) == (part.low == part.high).all() for part in parts} == {True}
-
-
 def test_what_ships_knows_the_kinds_that_are_here():
     assert known_degradations() == list(DEGRADATIONS)
 
@@ -54,16 +38,6 @@ def test_the_file_has_the_gains(tmp_path, monkeypatch):
         benchmark.write_file(rows)
         found = json.loads((tmp_path / "degradation_classifier.json").read_text())
         assert found == {"degradations": list(DEGRADATIONS), "size": "small", "gains": rows}
-
-
-def test_psnr_is_that_of_studio_range():
-    one = np.full((20, 20), 100, np.uint8)
-    other = one + np.uint8(10)
-    assert benchmark.psnr(one, other) == pytest.approx(20 * np.log10(255 / (10 * 219 / 255)))
-    assert benchmark.psnr(one, one) == 60
-    framed = one.copy()
-    framed[:2] = framed[-2:] = 0
-    assert benchmark.psnr(framed, one) == 60
 
 
 def test_the_table_has_a_row_for_each_kind_and_one_for_all(photos, capsys):
@@ -93,7 +67,7 @@ def test_gains_are_those_of_the_models_that_ship(tmp_path, monkeypatch):
     assert [(row["degradation"], row["scale"], row["sha256"]) for row in found] == [
         (card.degradation, card.scale, card.sha256) for card in cards
     ]
-    assert set(found[0]["gains"]) == {benchmark.WORST}  # all of them were sharp
+    assert set(found[0]["gains"]) == {WORST}  # all of them were sharp
 
 
 def test_gains_that_are_older_than_a_model_are_measured_anew(tmp_path, monkeypatch):

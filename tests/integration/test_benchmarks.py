@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from benchmarks.classifier.samples import DEGRADATIONS
 from kdsharp.degrade.builtin import ABOUT
+from pipeline.choice.parts import DEGRADATIONS
 from tests.integration.checkout import Checkout
 from tests.integration.players import placebo
 from tests.kdsharp.video.clips import make_clip

@@ -39,7 +39,7 @@ LATER_OF = {
     "promotion": {"int8_loss_db", "reasons", "weak"},
     "evaluate": {"photos", "seed"},
     "gate": {"photos"},
-    "monitor": {"retrain", "cooldown_days", "shadow_log"},
+    "monitor": {"retrain", "cooldown_days", "learns", "shadow_log"},
 }
 """The same, of one section: another may have had a key of that name."""
 

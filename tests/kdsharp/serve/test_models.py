@@ -10,6 +10,7 @@ from kdsharp.runtime.catalog import SHIPPED, shipped_models
 from kdsharp.serve.models import Models
 from kdsharp.serve.settings import Settings
 from tests.models import make_model
+from tests.sets import write_shipped_set
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +102,13 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
     (folder / "student.onnx").write_bytes(b"garbage")
     with pytest.raises(UserError, match=f"{folder}/student.onnx: is damaged"):
         Models(Settings(model=str(folder)))
+
+
+def test_a_set_is_served_under_its_name(made, tmp_path, jpeg):
+    models = {"small-x2": "small-x2", "mine": "small-x2-blocky"}
+    asked = made(model=write_shipped_set(tmp_path / "ours", models))
+    assert asked.ask("GET", "/v1/models").json()["default"] == "ours"
+    for query in ({}, {"model": "ours"}):
+        answer = asked.ask("POST", "/v1/sharpen", content=jpeg, params=query)
+        assert answer.status_code == 200
+        assert answer.headers["x-kdsharp-route"] in ("routed", "unchanged")

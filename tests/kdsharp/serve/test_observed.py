@@ -1,5 +1,7 @@
 """What the service writes about its pictures."""
 
+import re
+
 import pytest
 
 from kdsharp.errors import UserError
@@ -32,7 +34,11 @@ def test_routed_pictures_have_an_expected_gain(made, tmp_path, png):
     (one,) = read_log(tmp_path / "seen")
     assert one.expected is not None
     assert (tmp_path / "seen" / one.picture).read_bytes() == png
-    assert "kdsharp_expected_gain_db_count 1.0" in asked.service.metrics.page().decode()
+    page = asked.service.metrics.page().decode()
+    assert "kdsharp_expected_gain_db_count 1.0" in page
+    found = (rf"^kdsharp_expected_{name}_db_total (.+)$" for name in ("gained", "lost"))
+    gained, lost = (float(re.search(one, page, re.MULTILINE)[1]) for one in found)
+    assert gained - lost == pytest.approx(one.expected.gain)
 
 
 def test_pictures_need_a_folder():

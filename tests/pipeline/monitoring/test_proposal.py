@@ -20,6 +20,7 @@ from pipeline.monitoring.pictures import cut_slice, find_kept, split_kept
 from pipeline.monitoring.proposal import Kept, propose, read_proposal, write_proposal
 from pipeline.monitoring.verdict import Evidence, Verdict
 from pipeline.params import load_params
+from pipeline.presets import lay_over
 from pipeline.release.promotion.pseudo_truth import read_pseudo_truth
 from tests.integration.checkout import set_params
 from tests.pipeline.monitoring.seen import NOW, make_seen
@@ -63,6 +64,21 @@ def test_a_proposal_comes_back_as_it_was_written(checkout):
     write_proposal(made, Path("p.yaml"), "start it")
     assert "# start it" in Path("p.yaml").read_text()
     assert read_proposal(Path("p.yaml")) == made
+
+
+def test_what_is_new_may_get_a_model_of_its_own(checkout):
+    set_params(checkout, {"monitor.learns": "own_model"})
+    made = propose(verdict(), load_params())
+    (name,) = made.params["degradation"]["recipes"]
+    assert name.startswith("drift-2")
+    assert made.params["degradation"] == {"name": name, "recipes": {name: {"jpeg-coarse": 0.4}}}
+    lay_over({"degradation": {"mixed_in": {"noisy": 0.2}}}, "a test")
+    write_proposal(propose(verdict(), load_params()), Path("p.yaml"), "start it")
+    apply_proposal(Path("p.yaml"), lambda line: None)
+    learned = load_params().degradation
+    assert (learned.name, learned.mixed_in) == (name, {})
+    assert learned.taught.weights == (0.4,)
+    assert propose(verdict(lost={"bicubic": (0.8, 0.5)}), load_params()) is None
 
 
 def test_pictures_are_proposed_where_a_teacher_can_answer_for_them(checkout, observed):

@@ -37,6 +37,7 @@ def test_a_log_is_compared_with_the_week_before(tmp_path, luma_model, monkeypatc
     text = page.read_text()
     assert text.startswith("<!DOCTYPE html>")
     assert "drifted" in text and "the week before" in text and "<svg" in text
+    assert "Which models they got" in text
     assert "http" not in text.replace("http-equiv", "")
     assert '"verdict": "drifted"' in page.with_suffix(".json").read_text()
 
