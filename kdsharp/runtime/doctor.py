@@ -39,6 +39,8 @@ _EXTRAS = {
     "opentelemetry-sdk": "otel",
     "torch": "train",
     "spandrel": "spandrel",
+    "distributed": "dask",
+    "s3fs": "bucket",
 }
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "i8mm")
 _CODECS = ("webp", "avif", "jpg", "zlib", "libtiff")
