@@ -80,7 +80,7 @@ def arguments() -> argparse.Namespace:
 
 
 def measure(chosen: argparse.Namespace) -> Found:
-    """All rows of the chosen scales, one scale after the other."""
+    """All rows of the chosen scales: quality first, then the times."""
     about = header()  # before anything is measured: files may change meanwhile
     sets, line = find_datasets(chosen.photos)
     if chosen.plot and not sets:
@@ -98,10 +98,12 @@ def measure(chosen: argparse.Namespace) -> Found:
         fast, _ = network_methods("large", large, "peer", engines)
         evaluate, scratch, timed = load_params().evaluate, Path(made), bool(chosen.sizes)
         plan = Plan(chosen.model, srcnn, chosen.peers, engines, evaluate, scratch, timed)
-        for scale in chosen.scale:
+        scored = []
+        for scale in chosen.scale:  # first, because it takes long and no other program disturbs it
             methods, missing = list_methods(plan, scale)
             notes += missing
-            quality = measure_quality(methods, sets, scale)
+            scored.append((scale, methods, measure_quality(methods, sets, scale)))
+        for scale, methods, quality in scored:
             with others:
                 times, rates = measure_time(
                     methods, fast, chosen.rounds, chosen.threads, chosen.sizes
