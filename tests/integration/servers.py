@@ -131,11 +131,16 @@ def running(command: list[str], health: str, **env: str) -> Iterator[None]:
                 _wait_for(lambda: _answers(health), server, log)
                 yield
             finally:
-                for number in (signal.SIGTERM, signal.SIGKILL):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(server.pid, number)
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        server.wait(timeout=20)
+                _end(server)
+
+
+def _end(server: subprocess.Popen) -> None:
+    """End it and its children, by force where asking does not help."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=20)
 
 
 def free_port() -> int:
@@ -243,11 +248,7 @@ def _started(command: list[str], folder: str, ready, path: str) -> Iterator[None
             _wait_for(ready, server, log)
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(server.pid, number)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    server.wait(timeout=20)
+            _end(server)
 
 
 def _listens(host: str, port: int) -> bool:
