@@ -19,6 +19,7 @@ from PIL import Image, ImageFile, ImageOps, _imaging
 from PIL.TiffImagePlugin import TiffImageFile
 
 from kdsharp.errors import UserError, describe
+from kdsharp.imageio.exif import orientation
 
 __all__ = [
     "FORMATS",
@@ -64,7 +65,7 @@ def read_rgb(path: Path) -> Image.Image:
             levels = np.rint(np.asarray(upright) / np.float32(257))
             return Image.fromarray(levels.astype(np.uint8)).convert("RGB")
         rgb = upright.convert("RGBA") if upright.has_transparency_data else upright
-        bare = rgb.convert("RGB").copy()
+        bare = rgb.convert("RGB")  # a copy in any case
         bare.info = {}  # which Pillow would otherwise write on its own account
         return bare
 
@@ -191,6 +192,7 @@ def _wide(image: ImageFile.ImageFile) -> bool:
 def _upright(image: Image.Image) -> Image.Image:
     image.load()
     try:
-        return ImageOps.exif_transpose(image)
+        # Which would copy what already is upright, and of 48 megapixels that is 190 MB.
+        return image if orientation(image) == 1 else ImageOps.exif_transpose(image)
     except Exception:  # noqa: BLE001 - EXIF that nobody can parse turns nothing
         return image
