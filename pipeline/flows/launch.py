@@ -16,6 +16,7 @@ from pathlib import Path
 from kdsharp.errors import KdsharpError, UserError, run
 from pipeline.parent import PARENT, end_with_parent
 from pipeline.services.prefect_server import configure, require_pages
+from pipeline.services.temporary_server import end_with_server
 
 __all__ = ["launch_retrain"]
 
@@ -77,6 +78,7 @@ def _check_server() -> None:
     address = os.environ.get("PREFECT_API_URL")
     if not address:
         print("starting Prefect (10 to 30 s; at once with a server: make up)", flush=True)
+        end_with_server()
         return
     from prefect import get_client
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from kdsharp.errors import describe, exit_code
 from pipeline.parent import end_with_parent
 from pipeline.paths import ERROR_FILE
+from pipeline.workspace.rwlock import mend_rwlock
 
 __all__ = ["Outcome", "killed_by", "main"]
 
@@ -64,6 +65,7 @@ def _reproduce(name: str) -> Outcome:
 
     sys.addaudithook(watch)
     with Repo() as repo:
+        mend_rwlock(repo)
         changed = repo.reproduce(name, single_item=True)
     if not changed:
         return "unchanged"

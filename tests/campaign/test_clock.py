@@ -69,7 +69,7 @@ def test_clocks(part, project, shifted):
         assert found["here"] == number
         assert [entry["number"] for entry in found["history"]] == [*range(1, number + 1)]
         assert abs(seconds_of(found["history"][-1]["when"]) - time.time() - away * DAY_S) < DAY_S
-        assert f"version {number}" in verb(project, "status", **clock)
+        assert f"promote {number - 1} -> {number}" in verb(project, "status", **clock)
         assert "up to date" in project.run("dvc", "repro").stdout
     verb(project, "rollback", "--why", "the clock is right again")
     assert status(project)["production"] == part.rounds

@@ -12,7 +12,8 @@ from tests.integration.verbs import verbs
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(0)]
 
 SMALL = 10  # versions
-VERBS = (("register",), ("status",), ("judge",), ("promote",), ("rollback", "--why", "a test"))
+WHY = ("--why", "a test")
+VERBS = (("register",), ("status",), ("judge",), ("promote", "--force", *WHY), ("rollback", *WHY))
 MUST = {"status", "judge", "promote"}
 TIMES = 2.0
 NOISE_S = 0.3

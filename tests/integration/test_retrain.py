@@ -173,6 +173,33 @@ def test_sigterm_ends_everything(checkout):
     assert left_over(checkout) == []
 
 
+def test_it_ends_soon_after_its_temporary_server(checkout):
+    (checkout / "mode.txt").write_text("long")
+    for name in ("pid.txt", "checkpoint.txt"):
+        (checkout / name).unlink(missing_ok=True)
+    with subprocess.Popen(
+        RETRAIN, cwd=checkout, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as flow:
+        until(flow.stdout.fileno(), b"learning long")
+        time.sleep(1)
+        for process in psutil.Process(flow.pid).children(recursive=True):
+            if "uvicorn" in process.cmdline():
+                process.kill()
+        said = flow.communicate(timeout=60)[0]
+    assert flow.returncode == 1
+    assert said.rstrip().splitlines()[-1] == (
+        b"pipeline: error: Prefect's temporary server ended with -9: "
+        b"what the stages made is kept, run the same command again"
+    )
+    assert b"Traceback" not in said
+    # The stage finds out by itself that nobody waits for it.
+    deadline = time.monotonic() + 30
+    while left_over(checkout) and time.monotonic() < deadline:
+        pass
+    assert (checkout / "checkpoint.txt").read_text() == "saved"
+    assert left_over(checkout) == []
+
+
 def test_a_server_of_its_own(checkout, tmp_path):
     """With PREFECT_API_URL nothing is started; without that server it is said at once."""
     (checkout / "mode.txt").write_text("well")
