@@ -34,7 +34,7 @@ def disk(tmp_path):
     "a disk that gets full at a random byte of what a stage writes; the stage again with space",
     unit="full disks",
     slice=2,
-    day=14,
+    day=28,
     full=70,
 )
 def test_full_disks(part, trained, disk):

@@ -24,7 +24,7 @@ PARTS = len(KINDS) + 1  # and HTTP
     "damaged params, manifests, pictures, videos and model folders",
     unit="inputs",
     slice=25,
-    day=1500,
+    day=2500,
     full=2500,
 )
 def test_damaged_files(part, tmp_path, monkeypatch):

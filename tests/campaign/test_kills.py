@@ -50,7 +50,7 @@ run_stage(main)
     "SIGKILL at a random moment of `dvc repro`, of one process or all; then another run",
     unit="kills",
     slice=2,
-    day=15,
+    day=50,
     full=50,
 )
 def test_kills_of_repro(part, trained, tmp_path):
@@ -118,7 +118,7 @@ RETRAIN = [sys.executable, "-m", "pipeline", "retrain"]
     "then another run (two short stages)",
     unit="kills",
     slice=2,
-    day=10,
+    day=50,
     full=50,
 )
 def test_kills_of_retrain(part, small):

@@ -111,7 +111,7 @@ def test_tiny_pictures(part, model, tmp_path):
     "huge pictures (48 megapixels) through `kdsharp sharpen FOLDER`",
     unit="pictures",
     slice=1,
-    day=4,
+    day=50,
     full=50,
 )
 def test_huge_pictures(part, model, tmp_path):
