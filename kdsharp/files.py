@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = [
     "discard_unfinished",
     "sha256_file",
     "sweep",
+    "sweep_folder",
     "write_json",
     "write_text",
 ]
@@ -84,6 +86,17 @@ def sweep(targets: Iterable[Path]) -> None:
         # mkstemp puts eight characters between.
         for path in [path for path in left if path.name[len(_PART) + 8 :] in known]:
             with contextlib.suppress(OSError):  # gone meanwhile, or not ours to remove
+                _remove_if_left(path)
+
+
+def sweep_folder(folder: Path) -> None:
+    """Remove what killed processes left in `folder`, whatever file it was to become, as `sweep`.
+
+    What is hardly a second old may belong to a process that is about to lock it.
+    """
+    for path in list(folder.glob(f"{_PART}*")):
+        with contextlib.suppress(OSError):
+            if path.is_file() and time.time() - path.stat().st_mtime > 1:
                 _remove_if_left(path)
 
 

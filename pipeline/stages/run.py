@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kdsharp.errors import KdsharpError, TransientError, describe, exit_code, run
+from kdsharp.files import sweep_folder
 from pipeline.params import Params, load_params
 from pipeline.parent import end_with_parent
-from pipeline.paths import ERROR_FILE
+from pipeline.paths import CHECKPOINTS, ERROR_FILE, RAW, REPORTS, TEACHER
 
 __all__ = ["run_stage"]
 
@@ -23,12 +24,21 @@ def run_stage(main: Callable[[Params], None]) -> None:
 
     def guarded() -> None:
         try:
-            main(load_params())
+            params = load_params()
+            for folder in _written():
+                sweep_folder(folder)
+            main(params)
         except BaseException as error:
             _report(error)
             raise
 
     sys.exit(run(guarded, program="pipeline"))
+
+
+def _written() -> list[Path]:
+    """Where stages write single files: what a killed one left there is nobody's, and goes."""
+    below = [path for top in (REPORTS, CHECKPOINTS) for path in top.glob("*") if path.is_dir()]
+    return [Path(), RAW.parent, TEACHER.parent, REPORTS, CHECKPOINTS, *below]
 
 
 def _report(error: BaseException) -> None:

@@ -17,6 +17,7 @@ from kdsharp.files import (
     discard_unfinished,
     sha256_file,
     sweep,
+    sweep_folder,
     write_json,
     write_text,
 )
@@ -121,6 +122,20 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
     assert [path.name[:6] for path in tmp_path.glob("*b.png")] == [".part-"]
     sweep([target, other])
     assert sorted(tmp_path.rglob("*.png")) == [target]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on files")
+def test_a_folder_is_swept_of_what_is_older_than_a_second(tmp_path):
+    for name in ("a.png", "b.json"):
+        subprocess.run([sys.executable, "-c", KILLED, tmp_path / name], check=False)
+    left = sorted(tmp_path.iterdir())
+    os.utime(left[0], (0, 0))
+    with atomic_file(tmp_path / "c.png") as alive:
+        os.utime(alive, (0, 0))
+        (tmp_path / ".part-folder").mkdir()
+        sweep_folder(tmp_path)
+        assert sorted(tmp_path.iterdir()) == sorted([tmp_path / ".part-folder", alive, left[1]])
+    sweep_folder(tmp_path / "no folder")
 
 
 def test_an_ending_process_discards_what_its_threads_write(tmp_path):
