@@ -30,7 +30,7 @@ from kdsharp.train.student.train import train_student
 from kdsharp.train.teacher.interface import AnyTeacher
 from kdsharp.train.teacher.network import load_teacher
 from kdsharp.train.training import Lesson
-from pipeline.evaluation.scoring import read_manifest
+from pipeline.manifest import read_manifest
 from pipeline.params import load_params
 from pipeline.paths import PATCHES, RAW, TEACHER
 from pipeline.stages.student import answers_folder
@@ -101,7 +101,8 @@ def _train(
     train, val = load_patches(PATCHES, "train"), load_patches(PATCHES, "val")
     low_NHWC = None
     if chosen.truths:
-        names = sorted(row["name"] for row in read_manifest() if row["split"] == "train")
+        found = read_manifest()
+        names = sorted(found["name"][found["split"] == "train"])
         photos = [RAW / "train" / name for name in names]
         known = sum(patches_per_photo(photos, len(train))[: chosen.truths])
         low_NHWC = train.lr_NHWC[known:]

@@ -18,6 +18,8 @@ def read_manifest(path: Path = MANIFEST) -> pd.DataFrame:
     repair = f"dvc checkout {path}, or dvc repro acquire, writes it again"
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: dvc repro acquire writes it") from None
     except (ValueError, csv.Error) as error:  # not UTF-8, or not a table
         said = " ".join(str(error).split())
         raise UserError(f"{path}: is not a list of photos ({said}): {repair}") from None

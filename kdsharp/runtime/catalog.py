@@ -51,14 +51,14 @@ PLAIN = "bicubic"
 VARIABLE = "KDSHARP_MODEL"
 """The environment variable that names a model folder, or one that ships."""
 
-DEFAULT = "small-x2"
+DEFAULT = "deep-small-x2"
 """The model for plain enlarging that is used when nothing is named."""
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 """The folder of the models that ship."""
 
-_TIERS: Mapping[str, tuple[str, ...]] = {"small": ("small", "deep-small")}
-"""Sizes among which a picture chooses where the first was asked for: the others take as long."""
+_TIERS: Mapping[str, tuple[str, ...]] = {"small": ("deep-small", "small")}
+"""Sizes that a picture chooses among where one is asked for: they take as long, the best first."""
 
 _KERNELS, _CONVS = 3, 3  # sides on a card: of the first, each hidden and the last; the convolutions
 _SIZE, _SCALE = "small", 2  # the defaults where no size, or no scale, is given

@@ -28,7 +28,8 @@ from pipeline.evaluation.held_out import (
 )
 from pipeline.evaluation.methods import load_methods, method_keys
 from pipeline.evaluation.report.held_out import draw, gap_text
-from pipeline.evaluation.scoring import Results, averages, list_photos, read_manifest, score
+from pipeline.evaluation.scoring import Results, averages, list_photos, score
+from pipeline.manifest import read_manifest
 from pipeline.params import Params, load_params
 from pipeline.paths import REPORTS, STUDENT, TEACHER
 from pipeline.tracking.metrics import sectioned
@@ -60,7 +61,7 @@ def evaluate_on(folders: Sequence[Path]) -> None:
     params = load_params()
     seen = [photo for photo in list_photos() if photo.split == SEEN]
     methods = load_methods(params, find_teacher(TEACHER), load_student(STUDENT))
-    photos = [*seen, *held_out_photos(folders, params, pd.DataFrame(read_manifest()))]
+    photos = [*seen, *held_out_photos(folders, params, read_manifest())]
     keys = {name: key for name, key in method_keys(params).items() if name in methods}
     with Progress(len(photos), "scoring photos", "photos", lines=True) as progress:
         far = far_scores(params, keys)

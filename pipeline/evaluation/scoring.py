@@ -1,6 +1,5 @@
 """Score methods on whole photos: how close each brings the degraded photo to the original."""
 
-import csv
 import hashlib
 import logging
 import os
@@ -23,6 +22,7 @@ from kdsharp.imageio.decode import read_rgb
 from kdsharp.metrics import METRICS, compare
 from pipeline.data.pick import pick, sample_name
 from pipeline.evaluation.kept import KeptScores, Scores
+from pipeline.manifest import read_manifest
 from pipeline.params import DegradationParams, EvaluateParams
 from pipeline.paths import MANIFEST, RAW
 
@@ -37,7 +37,6 @@ __all__ = [
     "list_photos",
     "load_pair",
     "measure",
-    "read_manifest",
     "sampled",
     "score",
     "smallest_side",
@@ -88,22 +87,13 @@ class EvalPhoto:
 
 def list_photos(manifest: Path = MANIFEST) -> list[EvalPhoto]:
     """The photos of `SPLITS`, sorted by name; `UserError` if a split has none."""
-    rows, photos = read_manifest(manifest), []
+    table, photos = read_manifest(manifest), []
     for split in SPLITS:
-        names = sorted(row["name"] for row in rows if row["split"] == split)
+        names = sorted(table["name"][table["split"] == split])
         if not names:
             raise UserError(f"{manifest} lists no {split} photos: nothing to evaluate on")
         photos += [EvalPhoto(split, name) for name in names]
     return photos
-
-
-def read_manifest(manifest: Path = MANIFEST) -> list[dict[str, str]]:
-    """The rows of the manifest; `UserError` if it is missing."""
-    try:
-        with manifest.open(encoding="utf-8", newline="") as opened:
-            return list(csv.DictReader(opened))
-    except FileNotFoundError:
-        raise UserError(f"{manifest} is missing: dvc repro acquire writes it") from None
 
 
 def smallest_side(scale: int) -> int:

@@ -32,7 +32,8 @@ from kdsharp.train.student.network import Student, load_student
 from pipeline.data.patches import find_patches
 from pipeline.environment import read_environment
 from pipeline.evaluation.report.model_card import write_model_card
-from pipeline.evaluation.scoring import Method, list_photos, read_manifest, sampled, score
+from pipeline.evaluation.scoring import Method, list_photos, sampled, score
+from pipeline.manifest import read_manifest
 from pipeline.params import Params
 from pipeline.paths import EXPORT, STUDENT, TEACHER
 from pipeline.stages.run import run_stage
@@ -67,7 +68,7 @@ def main(params: Params) -> None:
             "degradation": params.degradation.model_dump(),
             "patches": asdict(params.patches),
         }
-        write_model_card(folder, card, read_manifest(), settings)
+        write_model_card(folder, card, read_manifest().to_dict("records"), settings)
     _log.info("%s: %d parameters, %s", EXPORT, card.parameters, f"{card.macs_per_pixel:.0f} MAC/px")
 
 

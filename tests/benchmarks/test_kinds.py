@@ -79,7 +79,7 @@ def test_gains_that_are_older_than_a_model_are_measured_anew(tmp_path, monkeypat
         monkeypatch.setattr(module, "FILE", file)
     known._known.cache_clear()
     try:
-        with pytest.raises(UserError, match="is older than small-x2"):
+        with pytest.raises(UserError, match="is older than deep-small-x2"):
             Sharpener("small")
         plane = data.chelsea()[:64, :64, 1].copy()
         benchmark.write_gains([Part(label, plane, plane) for label in range(len(DEGRADATIONS))], 2)

@@ -197,7 +197,7 @@ def test_the_page_marks_the_best_that_is_quick_and_leaves_out_what_is_not_made_f
 
 
 def test_names_of_models_are_told_apart(luma_model):
-    assert robust.models([]) == [("small-x2", robust.find_model(None))]
+    assert robust.models([]) == [("deep-small-x2", robust.find_model(None))]
     assert [name for name, _ in robust.models(["nano", f"mine={luma_model}"])] == [
         "nano-x2",
         "mine",
@@ -208,8 +208,8 @@ def test_names_of_models_are_told_apart(luma_model):
 
 def test_the_choice_is_among_all_small_ones_or_those_that_are_named(luma_model):
     names = [folder.name for folder in robust.automatic(None)]
-    assert names[0] == "small-x2"
-    assert {"small-x2", "small-x2-blocky", "small-x3", "small-x4"} <= set(names)
+    assert names[0] == "deep-small-x2"
+    assert {"small-x2-blocky", "deep-small-x3", "deep-small-x4"} <= set(names)
     assert robust.automatic([]) == []
     assert robust.automatic(["small-x3", str(luma_model)])[1] == luma_model
 

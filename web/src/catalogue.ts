@@ -91,11 +91,11 @@ export function enlargesBy({ card }: Pick<Model, "card">): number {
   return card.degradation === PLAIN && card.scale === card.grid ? card.scale : 1;
 }
 
-/** The model of `wanted`, else the small one for plain enlarging, else the first. */
+/** The model of `wanted`, else the default one for plain enlarging, else the first. */
 export function modelFor(models: Model[], wanted: string): Model | undefined {
   return (
     models.find(({ name }) => name === wanted) ??
-    models.find(({ name }) => name === "small-x2") ??
+    models.find(({ name }) => name === "deep-small-x2") ??
     models[0]
   );
 }

@@ -17,7 +17,7 @@ function model(name: string, macs: number, card: Partial<Card> = {}): Model {
 
 const models = [
   model("nano-x2", 1),
-  model("small-x2", 3),
+  model("deep-small-x2", 3),
   model("small-x2-noisy", 3, { degradation: "noisy" }),
   model("nano-x3", 0.5, { scale: 3, grid: 3 }),
 ];
@@ -35,7 +35,7 @@ test("the service is asked for what differs from doing nothing special", () => {
 
 test("models are found by name, and quick ones are of the same scale", () => {
   assert.equal(modelFor(models, "nano-x3")?.name, "nano-x3");
-  assert.equal(modelFor(models, "auto")?.name, "small-x2");
+  assert.equal(modelFor(models, "auto")?.name, "deep-small-x2");
   assert.equal(modelFor([models[0]!], "auto")?.name, "nano-x2");
   assert.equal(quickestLike(models, models[2]!).name, "nano-x2");
   assert.equal(quickestLike(models, models[0]!), models[0]);

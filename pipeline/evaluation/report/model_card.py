@@ -6,7 +6,7 @@ What is true of every model is in docs/model-format.md, and the page refers to i
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -22,7 +22,7 @@ __all__ = ["PAGE", "Row", "Settings", "model_card", "write_model_card"]
 PAGE = "README.md"
 """The page's name in a model folder."""
 
-Row = Mapping[str, str]
+Row = Mapping[Hashable, str]
 Settings = Mapping[str, Mapping[str, Any]]
 
 _METHODS = {

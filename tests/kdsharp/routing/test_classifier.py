@@ -61,19 +61,19 @@ def test_models_are_known_by_their_cards_and_not_by_their_names():
 def test_a_table_that_is_older_than_a_model_is_refused(table):
     cards = shipped_cards()
     table(lambda found: found["gains"][0].update(sha256="0" * 64))
-    for asked in (cards, {"one": cards["small-x3"]}):
+    for asked in (cards, {"one": cards["deep-small-x3"]}):
         with pytest.raises(UserError) as error:
             gains_by_degradation(asked)
         assert str(error.value) == (
-            f"{module.FILE}: is older than small-x2: measure the gains again: "
+            f"{module.FILE}: is older than deep-small-x2: measure the gains again: "
             "python -m benchmarks.classifier --photos FOLDER --gains"
         )
 
 
 def test_a_table_without_a_model_that_ships_is_refused(table):
     table(lambda found: found["gains"].pop())
-    with pytest.raises(UserError, match=r"has nothing on small-x4: .*benchmarks\.classifier"):
-        gains_by_degradation({"one": shipped_cards()["small-x2"]})
+    with pytest.raises(UserError, match=r"has nothing on small-x2-streamed: .*\.classifier"):
+        gains_by_degradation({"one": shipped_cards()["small-x2-area"]})
 
 
 def test_a_model_that_undoes_what_nobody_measured_is_refused():

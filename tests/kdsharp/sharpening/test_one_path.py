@@ -94,10 +94,11 @@ def test_options_mean_the_same(photos, options, how, more):
 
 def test_a_name_or_a_folder_is_that_model(photos, picture):
     shipped = Path(package.__file__).parent / "weights"
-    for named in ("small-x2", shipped / "small-x2", str(shipped / "small-x2")):
+    name = "deep-small-x2"
+    for named in (name, shipped / name, str(shipped / name)):
         one = Sharpener(named, **HOW)
-        assert one.models == ("small-x2",)
-        assert one.choose(picture) == "small-x2"
+        assert one.models == (name,)
+        assert one.choose(picture) == name
         np.testing.assert_array_equal(one.array(picture), Sharpener(scale=2, **HOW).array(picture))
     assert len(Sharpener(**HOW).models) > 1
 
@@ -149,20 +150,20 @@ def test_what_is_sharp_goes_through_a_pipe_as_it_is(photos, sharpener, kind):
 def test_enlarging_is_the_same_for_all(photos, sharpener):
     image = loaded("sharp.png")
     large = image.resize((2 * image.width, 2 * image.height), Image.Resampling.BICUBIC)
-    rounded = Sharpener("small-x2", **HOW).array(np.asarray(large))
+    rounded = Sharpener("deep-small-x2", **HOW).array(np.asarray(large))
     expected = sharpener.upscale(np.asarray(image), 2)
     difference = np.abs(expected.astype(int) - rounded)
     assert np.mean(difference > 0) > 0.05  # that one rounds before the network
     assert np.mean(difference > 2) < 0.01
     np.testing.assert_array_equal(np.asarray(sharpener.upscale(image, 2)), expected)
-    assert sharpener.file("sharp.png", "large.png", upscale=2).model == "small-x2"
+    assert sharpener.file("sharp.png", "large.png", upscale=2).model == "deep-small-x2"
     np.testing.assert_array_equal(np.asarray(loaded("large.png")), expected)
     deep = sharpener.upscale(np.asarray(image).astype(np.uint16) * 257, 2)
     assert deep.dtype == np.uint16
     assert np.abs(np.rint(deep / 257) - expected).max() <= 1
     assert np.mean(deep % 257 > 0) > 0.5
     assert sharpener.upscale(image.convert("L"), 3).size == (3 * image.width, 3 * image.height)
-    with pytest.raises(UserError, match="small-x2: undoes scale 2 and 3 and 4, not 5"):
+    with pytest.raises(UserError, match="deep-small-x2: undoes scale 2 and 3 and 4, not 5"):
         sharpener.upscale(image, 5)
     with pytest.raises(UserError, match="nano-x3: undoes scale 3, not 2"):
         Sharpener("nano-x3", **HOW).upscale(image, 2)
