@@ -25,15 +25,20 @@ class Way:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def cut(self) -> None:
-        """As when a cable is pulled out, or the server is gone."""
-        self._listening.close()
+        """As when a cable is pulled out, or the server is gone; the port stays taken meanwhile."""
+        self._listening.shutdown(socket.SHUT_RDWR)
         for end in list(self._open):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
     def mend(self) -> None:
         """The same port again."""
-        self._listening = self._listen()
+        self._listening.listen(64)
+
+    def close(self) -> None:
+        """Cut off, for good."""
+        self.cut()
+        self._listening.close()
 
     def _listen(self) -> socket.socket:
         listening = socket.socket()

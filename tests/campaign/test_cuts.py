@@ -55,7 +55,7 @@ def ways(monkeypatch):
                 {"server": server, "database": database, "S3": store},
             )
         for one in made:
-            one.cut()
+            one.close()
 
 
 def _port(address):
