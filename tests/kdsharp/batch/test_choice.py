@@ -29,7 +29,7 @@ def test_each_picture_gets_the_model_that_it_needs(sharpen):
     assert code == 0
     assert re.fullmatch(r"out\.png: written, \d+\.\d s, small-x2-blocky\n", out)
     others = len(find_models(None)) - 1
-    assert err.startswith(f"kdsharp: small-x2 or one of {others} others, by the picture: ")
+    assert err.startswith(f"kdsharp: deep-small-x2 or one of {others} others, by the picture: ")
     assert "deep-small-x2-soft-medium" in sharpen("gaussian.png", "-o", "out.png")[1]
 
 
@@ -69,7 +69,7 @@ def test_a_table_older_than_a_model_is_refused_in_one_line(sharpen, monkeypatch)
     try:
         code, _, err = sharpen("jpeg60.png", "-o", "out.png")
         how = f"measure the gains again: {classifier.MEASURE}"
-        why = f"degradation_classifier.json: is older than small-x2: {how}"
+        why = f"degradation_classifier.json: is older than deep-small-x2: {how}"
         assert (code, err) == (2, f"kdsharp: error: {why}\n")
         assert not Path("out.png").exists()
         for options in (["--scale", "2"], ["--model", "small-x2-blocky"], ["--upscale", "2"]):
