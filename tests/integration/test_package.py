@@ -124,13 +124,13 @@ def test_the_core_alone_sharpens_offline_with_the_model_that_ships(core, tmp_pat
     photo = Image.fromarray(cells).resize((151, 133), Image.Resampling.BICUBIC)
     photo.save(tmp_path / "photo.jpg")
     run("kdsharp", "sharpen", "photo.jpg", "-o", "out.png", "--scale", "2")
-    run("kdsharp", "sharpen", "photo.jpg", "-o", "named.png", "--model", "small-x2")
+    run("kdsharp", "sharpen", "photo.jpg", "-o", "named.png", "--model", "deep-small-x2")
     assert (tmp_path / "out.png").read_bytes() == (tmp_path / "named.png").read_bytes()
     # What was shrunk and enlarged again needs the model for that.
     low = degrade(Image.fromarray(data.astronaut()[:400, :400]).reduce(2), "bicubic", 2)
     low.save(tmp_path / "low.png")
-    assert "small-x2" in run("kdsharp", "sharpen", "low.png", "-o", "chosen.png")
-    run("kdsharp", "sharpen", "low.png", "-o", "expected.png", "--model", "small-x2")
+    assert "deep-small-x2" in run("kdsharp", "sharpen", "low.png", "-o", "chosen.png")
+    run("kdsharp", "sharpen", "low.png", "-o", "expected.png", "--model", "deep-small-x2")
     assert (tmp_path / "chosen.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
     with Image.open(tmp_path / "photo.jpg") as low, Image.open(tmp_path / "out.png") as sharp:
         assert sharp.size == low.size
