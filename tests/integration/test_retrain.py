@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -157,14 +158,7 @@ def test_ctrl_c_at_a_terminal_ends_everything(checkout):
 
 
 def test_sigterm_ends_everything(checkout):
-    (checkout / "mode.txt").write_text("long")
-    for name in ("pid.txt", "checkpoint.txt"):
-        (checkout / name).unlink(missing_ok=True)
-    with subprocess.Popen(
-        RETRAIN, cwd=checkout, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as flow:
-        until(flow.stdout.fileno(), b"learning long")
-        time.sleep(1)
+    with learning_long(checkout) as flow:
         flow.send_signal(signal.SIGTERM)
         said = flow.communicate(timeout=60)[0]
     assert flow.returncode == 1
@@ -174,14 +168,7 @@ def test_sigterm_ends_everything(checkout):
 
 
 def test_it_ends_soon_after_its_temporary_server(checkout):
-    (checkout / "mode.txt").write_text("long")
-    for name in ("pid.txt", "checkpoint.txt"):
-        (checkout / name).unlink(missing_ok=True)
-    with subprocess.Popen(
-        RETRAIN, cwd=checkout, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as flow:
-        until(flow.stdout.fileno(), b"learning long")
-        time.sleep(1)
+    with learning_long(checkout) as flow:
         for process in psutil.Process(flow.pid).children(recursive=True):
             if "uvicorn" in process.cmdline():
                 process.kill()
@@ -224,6 +211,20 @@ def test_a_server_of_its_own(checkout, tmp_path):
             assert "second: " in done.stdout
         finally:
             os.killpg(server.pid, signal.SIGTERM)
+
+
+@contextmanager
+def learning_long(folder):
+    """A retraining whose first stage is at work, and would be for long."""
+    (folder / "mode.txt").write_text("long")
+    for name in ("pid.txt", "checkpoint.txt"):
+        (folder / name).unlink(missing_ok=True)
+    with subprocess.Popen(
+        RETRAIN, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as flow:
+        until(flow.stdout.fileno(), b"learning long")
+        time.sleep(1)
+        yield flow
 
 
 def until(descriptor, words):
