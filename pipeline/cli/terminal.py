@@ -62,6 +62,8 @@ def promote_here(
         print(f"{done.name} version {done.version}: {done.outcome}: {done.reason}")
     if done.outcome != "unchanged":
         _leave(done, log)
+    if done.next_step:
+        log(done.next_step)
     return 0 if done.outcome in {"promoted", "unchanged"} else 1
 
 

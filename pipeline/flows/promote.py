@@ -63,6 +63,8 @@ def decide(
         model, version, force=force, why=why, who=_who(), approve=approve, log=log
     )
     publish_promotion(done)
+    if done.next_step:
+        log(done.next_step)
     return done
 
 

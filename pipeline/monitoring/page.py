@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from kdsharp.errors import KdsharpError
 from kdsharp.imageio.decode import read_rgb
@@ -189,17 +190,22 @@ def _lost(verdict: Verdict) -> str:
     about = verdict.about
     if not about.get("lost"):
         return ""
-    mixed: dict[str, float] = about.get("mixed_in", {}) if verdict.alarms else {}
+    learns: dict[str, Any] = about.get("learns", {}) if verdict.alarms else {}
+    own = learns.get("recipes", {}).get(learns.get("name"), {})
+    shares: dict[str, float] = own or learns.get("mixed_in", {})
     heads = ["recipe", "before", "now", "of a retraining's patches"]
     cells = [
-        [text(name), f"{before:.0%}", f"{now:.0%}", f"{mixed[name]:.0%}" if name in mixed else ""]
+        [text(name), f"{before:.0%}", f"{now:.0%}", f"{shares[name]:.0%}" if name in shares else ""]
         for name, (before, now) in about["lost"].items()
     ]
-    base = f"; a retraining's other patches are {about['degradation']}" if mixed else ""
-    said = f"Shares of the pictures, as routing tells what was done to them{base}."
+    said = "Shares of the pictures, as routing tells what was done to them"
+    if own:
+        said += "; a retraining makes a model of its own for what has risen"
+    elif shares:
+        said += f"; a retraining's other patches are {about['degradation']}"
     return (
         f"<section>\n<h2>What the pictures have lost</h2>\n{table(heads, cells)}\n"
-        f'<p class="legend">{text(said)}</p>\n</section>'
+        f'<p class="legend">{text(said)}.</p>\n</section>'
     )
 
 

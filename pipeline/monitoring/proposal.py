@@ -25,7 +25,7 @@ from pipeline.monitoring.verdict import Verdict
 from pipeline.params import MOST_MIXED_IN, Params
 from pipeline.params_file import load_yaml, round_trip
 
-__all__ = ["Kept", "Proposal", "propose", "read_proposal", "write_proposal"]
+__all__ = ["Kept", "Proposal", "learned", "propose", "read_proposal", "write_proposal"]
 
 _KEYS = {"because", "params", "pictures"}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -54,7 +54,6 @@ def propose(verdict: Verdict, params: Params) -> Proposal | None:
 
     That is so where no degradation has risen and no pictures were kept that a teacher could answer.
     """
-    learned = _own_model if params.monitor.learns == "own_model" else _mixed_in
     degradation = learned(verdict.about.get("lost", {}), params)
     pictures = _pictures(verdict, params)
     if not degradation and pictures is None:
@@ -66,6 +65,11 @@ def propose(verdict: Verdict, params: Params) -> Proposal | None:
         least = max(params.patches.train // _UNLABELLED, 1)
         values["patches"] = {"unlabelled": max(params.patches.unlabelled, least)}
     return Proposal(verdict.reasons[0], values, pictures)
+
+
+def learned(found: Lost, params: Params) -> dict[str, Any]:
+    """Changes of `degradation` in params.yaml, as `monitor.learns` says; empty: nothing is new."""
+    return (_own_model if params.monitor.learns == "own_model" else _mixed_in)(found, params)
 
 
 def write_proposal(proposal: Proposal, path: Path, command: str) -> None:

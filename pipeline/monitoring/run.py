@@ -18,9 +18,10 @@ from kdsharp.observe.record import Observation
 from kdsharp.progress import Progress
 from kdsharp.sharpening.sharpener import Sharpener
 from pipeline.monitoring.fit import fit_expects
-from pipeline.monitoring.lost import lost, weighted_up
+from pipeline.monitoring.lost import lost
 from pipeline.monitoring.measured import FITTED, UNSEEN, measure_gains, photos_in
 from pipeline.monitoring.page import page
+from pipeline.monitoring.proposal import learned
 from pipeline.monitoring.pseudo import measure_pseudo
 from pipeline.monitoring.sources import Seen, by_weeks, read
 from pipeline.monitoring.two_samples import compare_means, two_samples
@@ -34,7 +35,7 @@ from pipeline.monitoring.verdict import (
     judge,
     novel,
 )
-from pipeline.params import MOST_MIXED_IN, load_params
+from pipeline.params import load_params
 from pipeline.paths import PARAMS, RAW, REPORTS, TEACHER
 
 __all__ = ["FOLDER", "GAIN", "PAGE", "Request", "find_expects", "fit", "monitor"]
@@ -75,7 +76,7 @@ def monitor(request: Request) -> Verdict:
         now, before = _split(now)
         named = "the week before"
     about = _about(now, before, expects)
-    verdict = judge(_evidence(now, before, named, expects, load()), about | _mixed_in(about))
+    verdict = judge(_evidence(now, before, named, expects, load()), about | _learns(about))
     write_text(request.page, page(verdict, now, before, expects, load()))
     write_json(request.page.with_suffix(".json"), verdict.to_json())
     return verdict
@@ -188,13 +189,13 @@ def _disagreement(seen: Seen, sharpener: Sharpener) -> float | None:
         return disagreement(seen.folder, names, sharpener, progress.step)
 
 
-def _mixed_in(about: dict[str, Any]) -> dict[str, object]:
+def _learns(about: dict[str, Any]) -> dict[str, object]:
     """What a retraining would be proposed with; nothing outside a checkout with sound params."""
     if PARAMS.exists():
         with contextlib.suppress(UserError):
-            made = load_params().degradation
-            mixed = weighted_up(about["lost"], made.name, made.mixed_in, MOST_MIXED_IN)
-            return {"mixed_in": mixed, "degradation": made.name}
+            params = load_params()
+            changes = learned(about["lost"], params)
+            return {"learns": changes, "degradation": params.degradation.name}
     return {}
 
 

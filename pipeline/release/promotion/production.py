@@ -199,6 +199,8 @@ class Promotion:
     decision: Decision | None = None
     """The gate's; None where nothing had to be judged."""
     decision_id: str = ""
+    next_step: str = ""
+    """What its user may want to do now, in one line; mostly empty."""
 
 
 def change(

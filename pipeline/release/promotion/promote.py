@@ -14,6 +14,7 @@ from pipeline.release.promotion.production import Outcome, Promotion, change, me
 from pipeline.release.promotion.signature import read_signing_key, sign_version
 from pipeline.release.registry.history import find_history
 from pipeline.release.registry.names import registered_name
+from pipeline.release.registry.siblings import combine_note
 from pipeline.release.registry.versions import Log, Registry, find_version, open_registry
 
 __all__ = ["Answer", "Approve", "promote", "question", "short_reason"]
@@ -73,6 +74,8 @@ def promote(
         verdict = _settle(judged, force, caller, asked, ask)
         with open_registry() as registry:
             _carry_out(registry, judged, verdict)
+            promoted = verdict.outcome == "promoted"
+            next_step = combine_note(registry, name) if promoted else ""
     return Promotion(
         verdict.outcome,
         name,
@@ -83,6 +86,7 @@ def promote(
         judged.record.picture,
         judged.decision,
         judged.record.id,
+        next_step,
     )
 
 

@@ -1,14 +1,19 @@
 """The variants of a model: other registered models of its role, which have a production each."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from kdsharp.errors import UserError
+from kdsharp.runtime.card import read_card
+from kdsharp.runtime.catalog import PLAIN
 from pipeline.release.registry.history import find_history, known_scores
 from pipeline.release.registry.names import production_folder, role_of
 from pipeline.release.registry.pinned import list_models
 from pipeline.release.registry.versions import Registry, Version, open_registry
 
-__all__ = ["Sibling", "list_siblings", "variant_note", "variant_notes"]
+__all__ = ["Sibling", "combine_note", "list_siblings", "variant_note", "variant_notes"]
 
 _NAMED = 3  # those with a score on the gate set first
 
@@ -62,3 +67,33 @@ def variant_notes(versions: Sequence[Version]) -> list[str]:
     with open_registry() as registry:
         notes = [variant_note(registry, name) for name in {one.name: None for one in versions}]
     return [note for note in notes if note]
+
+
+def combine_note(registry: Registry, name: str) -> str:
+    """How a picture gets the best of the students in production, now that `name` is one of them.
+
+    Of those whose folders are here; empty where none of them is made for another degradation.
+    """
+    if role_of(name) == "teacher":
+        return ""
+    here = production_folder(name)
+    made_for = {here: _made_for(here)}
+    for sibling in list_siblings(registry, name):
+        folder = production_folder(sibling.name)
+        if (other := _made_for(folder)) not in ("", made_for[here]):
+            made_for[folder] = other
+    if len(made_for) == 1:
+        return ""
+    # Of a set, the first enlarges.
+    folders = sorted(made_for, key=lambda folder: (made_for[folder] != PLAIN, folder))
+    return (
+        "a set gives each picture the model that gains most on it: python -m pipeline combine "
+        f"{here.with_name('set')} {' '.join(map(str, folders))}"
+    )
+
+
+def _made_for(folder: Path) -> str:
+    """The degradation, as its card says; empty where no card can be read."""
+    with contextlib.suppress(UserError):
+        return read_card(folder, files=False).degradation
+    return ""

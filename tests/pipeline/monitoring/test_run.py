@@ -1,6 +1,9 @@
 """From a folder to a page, and pseudo-truth on a real photo."""
 
+import dataclasses
+import html
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +16,10 @@ from kdsharp.routing.classifier import degradations
 from kdsharp.sharpening.sharpener import Sharpener
 from pipeline.monitoring.pseudo import RECIPES, measure_pseudo, sharp_part
 from pipeline.monitoring.run import Request, monitor
+from tests.integration.checkout import set_params
 from tests.pipeline.monitoring.seen import NOW, make_seen
 
+ROOT = Path(__file__).parents[3]
 WEEK = 7 * 86_400
 
 
@@ -40,6 +45,35 @@ def test_a_log_is_compared_with_the_week_before(tmp_path, luma_model, monkeypatc
     assert "Which models they got" in text
     assert "http" not in text.replace("http-equiv", "")
     assert '"verdict": "drifted"' in page.with_suffix(".json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("learns", "share", "said"),
+    [
+        ("mixed_in", "60%", "a retraining's other patches are bicubic"),
+        ("own_model", "70%", "a retraining makes a model of its own for what has risen"),
+    ],
+)
+def test_the_page_shows_what_a_retraining_would_learn(
+    tmp_path, luma_model, monkeypatch, learns, share, said
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    set_params(tmp_path, {"monitor.learns": learns})
+    weeks = [make_seen(60, 1, NOW - WEEK), make_seen(60, 2, NOW, blur=2)]
+    folder = write(tmp_path / "log", lost(weeks[0], bicubic=0.9), lost(weeks[1], jpeg_40=0.7))
+    page = tmp_path / "page.html"
+    found = monitor(Request(folder, model=str(luma_model), page=page, quiet=True))
+    assert found.alarms
+    text = html.unescape(page.read_text())
+    assert f">jpeg-coarse</th><td>0%</td><td>70%</td><td>{share}</td>" in text
+    assert said in text
+
+
+def lost(seen, **shares):
+    """With what routing says was done to them; `_` in names stands for `-`."""
+    named = {f"as {name.replace('_', '-')}": share for name, share in shares.items()}
+    return [dataclasses.replace(one, statistics=one.statistics | named) for one in seen]
 
 
 def test_pictures_are_looked_at_as_they_are(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Which model an emergency is about, and what stands beside it: not a matter of params.yaml."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from kdsharp.errors import UserError
 from pipeline.release.registry.history import Entry, open_history
 from pipeline.release.registry.pinned import find_model, list_models, pin, pinned
-from pipeline.release.registry.siblings import list_siblings, variant_note
+from pipeline.release.registry.siblings import combine_note, list_siblings, variant_note
 from pipeline.release.registry.versions import open_registry
 
 SMALL, NANO, TEACHER = "kdsharp-student", "kdsharp-student-nano-x2", "kdsharp-teacher"
@@ -96,3 +98,25 @@ def test_a_variant_is_no_surprise(registry):
     (sibling,) = list_siblings(registry, NANO, "e" * 64)
     assert sibling.psnr_y is None
     assert variant_note(registry, SMALL) == variant_note(registry, TEACHER) == ""
+
+
+def test_models_for_different_degradations_are_worth_combining(registry, luma_model):
+    drift = "kdsharp-student-small-x2-drift-20260131"
+    put(registry, SMALL)
+    put(registry, NANO)
+    put(registry, drift)
+    assert combine_note(registry, drift) == ""  # none of their folders is here
+    for suffix, made_for in (("", "bicubic"), ("-nano-x2", "bicubic"), (drift[15:], "drift")):
+        folder = Path(f"models/production{suffix}")
+        shutil.copytree(luma_model, folder)
+        card = json.loads((folder / "card.json").read_text())
+        (folder / "card.json").write_text(json.dumps(card | {"degradation": made_for}))
+    assert combine_note(registry, drift).endswith(
+        ": python -m pipeline combine models/set models/production models/production-nano-x2 "
+        "models/production-small-x2-drift-20260131"
+    )
+    assert combine_note(registry, NANO).endswith(
+        " models/set models/production-nano-x2 models/production-small-x2-drift-20260131"
+    )
+    Path("models/production-small-x2-drift-20260131/card.json").write_text("{")
+    assert combine_note(registry, NANO) == combine_note(registry, TEACHER) == ""
