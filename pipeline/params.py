@@ -197,7 +197,7 @@ class MonitorParams(_Section):
     """What follows from a verdict that alarms."""
 
     retrain: Literal["ask", "auto", "never"] = "ask"
-    learns: Literal["mixed_in", "own_model"] = "mixed_in"
+    learns: Literal["own_model", "mixed_in"] = "own_model"
     cooldown_days: Annotated[float, Gt(0), Le(366)] = 14
     shadow_log: str | None = None
 

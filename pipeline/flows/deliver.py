@@ -7,8 +7,10 @@ from prefect import get_run_logger
 
 from pipeline.flows.promote import decide, log
 from pipeline.params import load_params
+from pipeline.release.promotion.committed import committed_params
+from pipeline.release.registry.names import registered_name
 from pipeline.tracking.lineage import read_lineage
-from pipeline.workspace.branch import Branch, commit_lock, note_decision
+from pipeline.workspace.branch import Branch, commit_lock, git, note_decision
 from pipeline.workspace.pull_request import pull_request
 from pipeline.workspace.push import git_remote, push_branches
 from pipeline.workspace.stage import Outcome
@@ -44,14 +46,17 @@ def deliver(
             return Delivery()
     elif all(outcome == "unchanged" for outcome in outcomes.values()):
         return Delivery()
-    lines = _merge(branch) if branch else []
+    own = _own_model(branch) if branch else ""
+    lines = _merge(branch, own) if branch else []
     if branch and branch.decision:
         log(f"nothing new: {branch.name} has the same results ({branch.decision})")
         return Delivery((f"**Nothing new**: {branch.decision}\n", *lines))
     if branch:
-        log(f"dvc.lock is committed: git merge {branch.name}")
+        how = f"keep {branch.name}, which makes {own}" if own else f"git merge {branch.name}"
+        log(f"dvc.lock is committed: {how}")
+    ask_for = None if own else branch
     if not promote:
-        return Delivery((*lines, *_request(branch, "Not judged")))
+        return Delivery((*lines, *_request(ask_for, "Not judged")))
     versions = _register()
     said = [_decide("teacher")[0]] if teacher else []
     decision, outcome = _decide("student")
@@ -59,7 +64,7 @@ def deliver(
     if branch:
         note_decision(branch, decision)
     decisions = (f"**Decision**: {one}\n" for one in said)
-    return Delivery((*lines, *versions, *decisions, *_request(branch, decision)), outcome)
+    return Delivery((*lines, *versions, *decisions, *_request(ask_for, decision)), outcome)
 
 
 def _decide(model: str) -> tuple[str, str]:
@@ -80,7 +85,21 @@ def _request(branch: Branch | None, decision: str) -> list[str]:
     return [f"Text of a pull request:\n\n````markdown\n{text}\n````\n"]
 
 
-def _merge(branch: Branch) -> list[str]:
+def _own_model(branch: Branch) -> str:
+    """The student of `branch`, where that is another than the commit's before; else empty.
+
+    A proposal may ask for a model of its own: merged, all that follows would train that one.
+    """
+    before = committed_params(git("rev-parse", f"{branch.name}~1"))
+    name = registered_name("student", load_params())
+    return "" if before is None or registered_name("student", before) == name else name
+
+
+def _merge(branch: Branch, own: str) -> list[str]:
+    if own:
+        return [
+            f"The branch `{branch.name}` makes `{own}`, a model of its own: keep it unmerged.\n"
+        ]
     return [
         f"The new dvc.lock is on the branch `{branch.name}`:\n",
         f"```\ngit merge {branch.name} && dvc checkout\n```\n",

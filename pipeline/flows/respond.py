@@ -52,14 +52,15 @@ def respond(verdict: Verdict, *, may_start: bool) -> str:
     claimed = _claim("asked", proposal, params)
     if not claimed.ours:
         return f"{claimed.holds}, within monitor.cooldown_days: {claimed.holds.proposal}"
-    return f"a retraining is proposed: {claimed.holds.proposal}; start it: {_command(claimed)}"
+    path = Path(claimed.holds.proposal)
+    return f"a retraining is proposed: {path}; start it: {_command(proposal, path)}"
 
 
 def _claim(how: How, proposal: Proposal, params: Params) -> Claimed:
     def make() -> str:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         path = (FOLDER / "proposals" / f"{stamp}.yaml").absolute()
-        write_proposal(proposal, path, _command_for(path))
+        write_proposal(proposal, path, _command(proposal, path))
         return str(path)
 
     return claim(how, params.monitor.cooldown_days, make)
@@ -99,17 +100,16 @@ def _start(proposal: Proposal, params: Params) -> str:
     # The claim stays: late is better than twice.
     return (
         f"a retraining was asked for, but no run began within {_PATIENCE_S:.0f} s: is the "
-        f"automation of {DEPLOYMENT} switched off? Start it: {_command(claimed)}"
+        f"automation of {DEPLOYMENT} switched off? Start it: {_command(proposal, Path(path))}"
     )
 
 
-def _command(claimed: Claimed) -> str:
-    return _command_for(Path(claimed.holds.proposal))
-
-
-def _command_for(path: Path) -> str:
+def _command(proposal: Proposal, path: Path) -> str:
     from pipeline.services.state import standing
 
     if "PREFECT_API_URL" in os.environ or "prefect" in standing():
         return f"prefect deployment run {DEPLOYMENT} --param proposal={path}"
-    return f"python -m pipeline retrain --proposal {path}"
+    retrain = f"python -m pipeline retrain --proposal {path}"
+    # A flow's run has a worktree; here, params.yaml of a model of its own belongs on a branch.
+    own = proposal.params.get("degradation", {}).get("name")
+    return f"git switch --create {own} && {retrain}" if own else retrain

@@ -119,7 +119,7 @@ def _mixed_in(found: Lost, params: Params) -> dict[str, Any]:
 
 def _own_model(found: Lost, params: Params) -> dict[str, Any]:
     """Those after which there is a model of its own for what is new, and for nothing else."""
-    risen = risen_in(found)
+    risen = {name: now for name, now in risen_in(found).items() if name != params.degradation.name}
     if not risen:
         return {}
     name = f"drift-{time.strftime('%Y%m%d', time.gmtime())}"

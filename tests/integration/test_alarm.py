@@ -135,10 +135,14 @@ def test_an_alarm_starts_one_retraining(stand):
     assert run["parameters"]["proposal"] == claim["proposal"]
     branch = git(stand.root, "for-each-ref", "--format=%(refname:short)", "refs/heads/retrain/")
     params = YAML(typ="safe").load(git(stand.root, "show", f"{branch}:params.yaml"))
-    assert params["degradation"]["mixed_in"] == {"jpeg-coarse": 0.6}
+    name = params["degradation"]["name"]
+    assert name.startswith("drift-2")
+    assert params["degradation"]["recipes"] == {name: {"jpeg-coarse": 0.9}}
+    summaries = stand.ask("artifacts/filter", artifacts={"key": {"any_": ["retrain-summary"]}})
+    assert f"makes `kdsharp-student-small-x2-{name}`, a model of its own" in summaries[-1]["data"]
     assert git(stand.root, "status", "--porcelain") == ""
     here = YAML(typ="safe").load((stand.root / "params.yaml").read_text())
-    assert "mixed_in" not in here["degradation"]
+    assert here["degradation"]["name"] == "bicubic"
 
     # The same alarm an hour later; and after `make up`, which writes the automation anew.
     for again in (False, True):

@@ -16,9 +16,20 @@ from pipeline.release.gate.crops import FILES
 from pipeline.release.registry.provenance import commit_file, commit_lock
 from pipeline.tracking.runs import flat
 
-__all__ = ["folder_md5", "require_committed"]
+__all__ = ["committed_params", "folder_md5", "require_committed"]
 
 _JUDGING = ("degradation", "evaluate.held_out", "data.duplicate_distance", "gate", "promotion")
+
+
+def committed_params(commit: str) -> Params | None:
+    """params.yaml of `commit`; None without it. Raises `UserError` for one that is not valid."""
+    text = commit_file(commit, PARAMS)
+    if text is None:
+        return None
+    try:
+        return Params.model_validate(YAML(typ="safe").load(text))
+    except (YAMLError, ValidationError):
+        raise UserError(f"{PARAMS} of {commit} is not valid: commit {PARAMS}") from None
 
 
 def require_committed(params: Params) -> None:
@@ -26,13 +37,9 @@ def require_committed(params: Params) -> None:
 
     Without a git repository there is nothing to compare with, and the gate refuses the lineage.
     """
-    text = commit_file("HEAD", PARAMS)
-    if text is None:
+    committed = committed_params("HEAD")
+    if committed is None:
         return
-    try:
-        committed = Params.model_validate(YAML(typ="safe").load(text))
-    except (YAMLError, ValidationError):
-        raise UserError(f"{PARAMS} of HEAD is not valid: commit {PARAMS}") from None
     then, now = _terms(committed), _terms(params)
     changed = [key for key in (now | then) if now.get(key) != then.get(key)]
     if changed:

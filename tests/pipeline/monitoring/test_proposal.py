@@ -58,6 +58,7 @@ def observed(tmp_path_factory):
 
 
 def test_a_proposal_comes_back_as_it_was_written(checkout):
+    set_params(checkout, {"monitor.learns": "mixed_in"})
     made = propose(verdict(), load_params())
     assert made.params == {"degradation": {"mixed_in": {"jpeg-coarse": 0.6}}}
     assert made.pictures is None  # the sample takes none
@@ -67,8 +68,8 @@ def test_a_proposal_comes_back_as_it_was_written(checkout):
 
 
 def test_what_is_new_may_get_a_model_of_its_own(checkout):
-    set_params(checkout, {"monitor.learns": "own_model"})
-    made = propose(verdict(), load_params())
+    found = verdict(lost=LOST | {"bicubic": (0.1, 0.3)})  # which there is a model for
+    made = propose(found, load_params())
     (name,) = made.params["degradation"]["recipes"]
     assert name.startswith("drift-2")
     assert made.params["degradation"] == {"name": name, "recipes": {name: {"jpeg-coarse": 0.4}}}
@@ -91,7 +92,9 @@ def test_pictures_are_proposed_where_a_teacher_can_answer_for_them(checkout, obs
 
 
 def test_where_nothing_could_be_learned_nothing_is_proposed(checkout):
-    assert propose(verdict(lost={"bicubic": (0.8, 0.9)}), load_params()) is None
+    for learns in ("mixed_in", "own_model"):
+        set_params(checkout, {"monitor.learns": learns})
+        assert propose(verdict(lost={"bicubic": (0.8, 0.9)}), load_params()) is None
     assert "no retraining is proposed" in respond(verdict(lost={}), may_start=False)
     assert last_claim() is None
 
@@ -117,6 +120,7 @@ def test_nobody_is_asked_without_an_alarm_or_where_it_is_not_wanted(checkout):
 
 
 def test_it_is_laid_over_params_and_can_be_edited(checkout):
+    set_params(checkout, {"monitor.learns": "mixed_in"})
     write_proposal(propose(verdict(), load_params()), Path("p.yaml"), "start it")
     edited = Path("p.yaml").read_text().replace("0.6", "0.3")
     Path("p.yaml").write_text(edited + "\n")
@@ -172,7 +176,7 @@ def test_kept_pictures_go_to_the_teacher_or_to_the_slice_and_never_to_both(check
 
 
 def test_pictures_that_are_gone_change_nothing_but_what_is_mixed_in(checkout, observed):
-    set_params(checkout, {"data.source": "folder"})
+    set_params(checkout, {"data.source": "folder", "monitor.learns": "mixed_in"})
     kept = Kept(observed, ("2020-01-01",))
     made = dataclasses.replace(propose(verdict(), load_params()), pictures=kept)
     values = {**made.params, "patches": {"unlabelled": 200, "train": 900}}
