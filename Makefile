@@ -17,7 +17,7 @@ test: setup ## Fast tests
 	@pytest -m 'not integration' -n 2
 
 test-integration: setup ## Tests with servers, kills and a browser
-	@pytest -m integration -n 3 --dist loadfile --no-loadscope-reorder --durations=12 --reruns 1 --reruns-delay 5 -rR
+	@OMP_WAIT_POLICY=passive pytest -m integration -n 3 --dist loadfile --no-loadscope-reorder --durations=12 --reruns 1 --reruns-delay 5 -rR
 
 campaign: setup ## Kills, cut servers, full disks, wrong clocks, damaged files, a large store
 	@pytest -m campaign --campaign day -n 2 --dist loadfile --durations=0 -rs

@@ -60,7 +60,7 @@ def kill_after(checkout, stage, saves):
         assert process.poll() is None, f"{stage} ended after {len(seen)} checkpoints"
         for path in checkout.root.glob(f".checkpoints/{stage}-*/last.pt"):
             seen.add(path.stat().st_mtime_ns)
-        time.sleep(0.001)
+        time.sleep(0.003)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
