@@ -74,8 +74,6 @@ def promote(
         verdict = _settle(judged, force, caller, asked, ask)
         with open_registry() as registry:
             _carry_out(registry, judged, verdict)
-            promoted = verdict.outcome == "promoted"
-            next_step = combine_note(registry, name) if promoted else ""
     return Promotion(
         verdict.outcome,
         name,
@@ -86,7 +84,7 @@ def promote(
         judged.record.picture,
         judged.decision,
         judged.record.id,
-        next_step,
+        combine_note(name) if verdict.outcome == "promoted" else "",
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from kdsharp.errors import UserError
 from kdsharp.runtime.card import read_card
 from kdsharp.runtime.catalog import PLAIN
+from pipeline.paths import PRODUCTION
 from pipeline.release.registry.history import find_history, known_scores
 from pipeline.release.registry.names import production_folder, role_of
 from pipeline.release.registry.pinned import list_models
@@ -69,26 +70,28 @@ def variant_notes(versions: Sequence[Version]) -> list[str]:
     return [note for note in notes if note]
 
 
-def combine_note(registry: Registry, name: str) -> str:
+def combine_note(name: str) -> str:
     """How a picture gets the best of the students in production, now that `name` is one of them.
 
-    Of those whose folders are here; empty where none of them is made for another degradation.
+    Only of those whose folders are here; empty where none of them is made for another degradation.
+    It asks no store: what was promoted stays so, whether that still answers or not.
     """
     if role_of(name) == "teacher":
         return ""
     here = production_folder(name)
-    made_for = {here: _made_for(here)}
-    for sibling in list_siblings(registry, name):
-        folder = production_folder(sibling.name)
-        if (other := _made_for(folder)) not in ("", made_for[here]):
-            made_for[folder] = other
-    if len(made_for) == 1:
-        return ""
+    found = {folder: _made_for(folder) for folder in PRODUCTION.parent.glob(f"{PRODUCTION.name}*")}
+    ours = found.get(here, "")
     # Of a set, the first enlarges.
-    folders = sorted(made_for, key=lambda folder: (made_for[folder] != PLAIN, folder))
+    folders = sorted(
+        (made_for != PLAIN, folder)
+        for folder, made_for in found.items()
+        if folder == here or made_for not in ("", ours)
+    )
+    if len(folders) < 2:
+        return ""
     return (
         "a set gives each picture the model that gains most on it: python -m pipeline combine "
-        f"{here.with_name('set')} {' '.join(map(str, folders))}"
+        f"{here.with_name('set')} {' '.join(str(folder) for _, folder in folders)}"
     )
 
 
